@@ -1,0 +1,67 @@
+# Everything runs in $(VENV), which is made on first use and brought up to date when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Rooms without input and output: every branch is covered, not only most.
+comma := ,
+empty :=
+PURE := codex_client/errors.py codex_client/retry_advice.py codex_client/classify.py codex_client/schema.py \
+	codex_client/items.py codex_client/model_variants.py codex_client/prompt.py codex_client/events.py \
+	codex_client/model_provider.py codex_client/aggregate.py codex_client/payload/* codex_client/decode/*
+pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
+
+.PHONY: help test demo lint format types imports docs clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d; name one with make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# With ARGS only the tests it names run: make test ARGS="tests/test_imports.py -x"
+ifeq ($(strip $(ARGS)),)
+test: suite lint types imports ## run everything: tests, coverage, lint, types, import contract; ARGS="-k name" runs some tests only
+else
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+endif
+
+# Not pytest-cov: the project's own pytest plugin imports the package before that one starts to measure.
+.PHONY: suite
+suite: $(READY)
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report
+	$(BIN)/coverage report --include='$(pure_list)' --fail-under=100
+
+demo: $(READY) ## stream a turn from a server on loopback; LIVE=1 asks the real API with OPENAI_API_KEY
+	@$(BIN)/python -m codex_client.testing.demo $(if $(LIVE),--live)
+
+lint: $(READY) ## check style and form
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(READY) ## bring the code into form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(READY) ## check the types, and that every public name has one
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	@# Here pyright looks for the installed package with the python of PATH and heeds no option.
+	PATH="$(abspath $(BIN)):$$PATH" pyright --verifytypes codex_client --ignoreexternal
+
+imports: $(READY) ## check that rooms import only from lower floors
+	$(BIN)/lint-imports
+
+docs: $(READY) ## build the documentation into site/, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean --strict
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) site build dist .coverage .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
