@@ -1,0 +1,79 @@
+"""A typed, asynchronous SDK for the Responses and Chat Completions APIs: a `Prompt` in, a stream of `ResponseEvent`s out.
+
+    async with connect("gpt-5") as client:
+        async with client.stream(Prompt("Why is the sky blue?")) as stream:
+            async for event in stream:
+                print(event)
+
+Names are loaded when they are first used, so that importing the package costs little.
+"""
+
+from importlib import import_module
+from typing import Any
+
+# Room to its public names. `__init__.pyi` says the same to type checkers.
+_ROOMS = {
+    "aggregate": "AggregateMode CollectedResponse ToolCall",
+    "api": """
+        ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory Lease PayloadBuilder
+        RateLimitProvider RequestCustomizer ResponseDecoder Retry SseEvent SystemClock Telemetry TurnContext
+        TurnEnded TurnObserver TurnRecord
+    """,
+    "auth.static": "EnvAuth NoAuth StaticAuth",
+    "client.config": "ChatConfig ClientConfig ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts",
+    "client.telemetry": "LoggingTelemetry SilentTelemetry",
+    "clients.chat": "ChatCompletionsApiClient",
+    "clients.generic": "GenericClient",
+    "clients.offline": "stream_from_fixture",
+    "clients.responses": "ResponsesApiClient",
+    "connecting": "connect",
+    "errors": """
+        AuthError AuthenticationError CodexError ConfigurationError ConnectError ConnectTimeoutError
+        ContextWindowExceeded ContextWindowExceededError ContextWindowExceededStatusError DnsError
+        EmptyResponseError FirstEventTimeoutError FrameTooLargeError GarbledOutputError IdleTimeoutError
+        IncompleteResponseError InvalidPayloadError InvalidPrompt InvalidPromptError
+        InvalidPromptStatusError InvalidRequestError InvalidRequestInStreamError LoginError
+        LoginRequiredError MalformedFrameError MissingCredentialsError MissingExtraError ModelNotFound
+        ModelNotFoundError ModelNotFoundInStreamError NetworkBlockedError NotFoundError
+        PermissionDeniedError PolicyViolation PolicyViolationError PolicyViolationStatusError
+        PoolExhaustedError PoolTimeoutError ProtocolError ProxyError QuotaExceeded QuotaExceededError
+        QuotaExceededStatusError RateLimitError RateLimited RateLimitedInStreamError ReadError RedirectError
+        ResponseFailedError RetryLimitError ServerError ServerOverloaded ServerOverloadedError
+        ServerOverloadedInStreamError StreamClosedError StreamError TlsError TokenRefreshError
+        TransportError UnexpectedContentError UnexpectedStatusError UnsupportedOperationError
+        UsageLimitReached UsageLimitReachedError UsageLimitReachedInStreamError UsageNotIncluded
+        UsageNotIncludedError UsageNotIncludedInStreamError WriteError
+    """,
+    "events": """
+        Completed Created ModelsEtag OutputItemAdded OutputItemDone OutputTextDelta RateLimits RawEvent
+        ReasoningContentDelta ReasoningSummaryDelta ReasoningSummaryPartAdded RefusalDelta ResponseEvent
+        ServerModel StreamRestarted ToolCallInputDelta
+    """,
+    "items": """
+        Compaction ContentPart CustomToolCall CustomToolCallOutput FunctionCall FunctionCallOutput InputFile
+        InputImage InputText LocalShellCall Message OtherContent OtherItem OutputText Reasoning
+        ReasoningText Refusal ResponseItem SummaryText WebSearchCall dump_item parse_item
+    """,
+    "model_provider": "ModelProviderInfo WireApi azure_provider built_in_providers",
+    "model_variants": "Credits RateLimitSnapshot RateLimitWindow TokenUsage",
+    "prompt": "CustomTool FunctionTool Prompt RawTool ReasoningOptions Tool",
+    "routed_client": "RoutedApiClient",
+    "stream": "EventSource ResponseStream",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+__all__ = sorted(_ROOM_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its room on first use (PEP 562)."""
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{room}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""Transport: requests out, bytes and frames in. Knows no JSON shape."""

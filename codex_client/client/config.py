@@ -1,0 +1,174 @@
+"""Configuration: plain frozen values, checked when they are made. Seconds everywhere, bytes where the name says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from codex_client.api import AuthProvider, Clock, RateLimitProvider, RequestCustomizer, SystemClock, Telemetry
+from codex_client.client.framer import DEFAULT_MAX_FRAME_BYTES
+from codex_client.errors import ConfigurationError
+from codex_client.model_provider import ModelProviderInfo, WireApi
+from codex_client.prompt import ReasoningOptions
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T", int, float)
+
+# Codex's defaults (its provider configuration and its retry ladder).
+_DEFAULT_REQUEST_MAX_RETRIES = 4
+_DEFAULT_STREAM_MAX_RETRIES = 5
+_DEFAULT_IDLE = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """When to try again.
+
+    A turn makes at most 1 + request_max_retries + stream_max_retries attempts in all. Request retries happen before response headers,
+    stream retries after them and only before output. None: the provider's number, else 4 and 5. Delays are
+    base_delay · factor^(n-1) up to max_delay, each ± jitter (a share, 0 to 1); what the server asks for wins, and is not waited for
+    above max_retry_after: the error is raised instead.
+    """
+
+    request_max_retries: int | None = None
+    stream_max_retries: int | None = None
+    base_delay: float = 0.2
+    factor: float = 2.0
+    jitter: float = 0.1
+    max_delay: float = 30.0
+    max_retry_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self, "base_delay", "max_delay", "max_retry_after", "request_max_retries", "stream_max_retries")
+        if self.factor < 1 or not 0 <= self.jitter <= 1:
+            raise ConfigurationError(f"RetryPolicy: factor {self.factor} must be >= 1 and jitter {self.jitter} within 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestartPolicy:
+    """What happens when a stream breaks after output has been released.
+
+    "raise" (default): the error, with `.partial`. "restart": a `StreamRestarted` event, then the turn from its beginning.
+    """
+
+    after_output: Literal["raise", "restart"] = "raise"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """Limits in seconds. `first_event`: from sending an attempt to its first frame, headers included. `idle`: between frames; comments and
+    partial bytes do not count. None for `idle`: the provider's `stream_idle_timeout`, else 300.
+    """
+
+    connect: float = 15.0
+    write: float = 30.0
+    pool: float = 60.0
+    first_event: float = 300.0
+    idle: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "write", "pool", "first_event", "idle"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ConfigurationError(f"Timeouts.{name} is {seconds}; it must be above 0 (math.inf for no limit)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamLimits:
+    """Bounds on what a server may send.
+
+    `max_frame_bytes`: one SSE frame, or one whole JSON answer; the largest seen in practice are images of some MB. `tolerate_malformed`
+    skips and counts frames whose JSON is broken. `raw_events` gives a `RawEvent` for each frame that no other event stands for.
+    """
+
+    max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES
+    max_error_body_bytes: int = 64 * 1024
+    tolerate_malformed: bool = False
+    raw_events: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_frame_bytes", "max_error_body_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"StreamLimits.{name} is {getattr(self, name)}; it must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientConfig:
+    """What both clients are configured with.
+
+    `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id` names the conversation
+    to the server (session headers, default prompt cache key). `reasoning` applies where a prompt sets none. `extra_headers` win over the
+    provider's. `http_client` is used as it is and never closed.
+    """
+
+    provider: ModelProviderInfo
+    model: str
+    auth: AuthProvider | str | None = field(default=None, repr=False)
+    conversation_id: str | None = None
+    reasoning: ReasoningOptions | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: StreamLimits = field(default_factory=StreamLimits)
+    extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    http_client: httpx.AsyncClient | None = None
+    telemetry: Telemetry | None = None
+    customizer: RequestCustomizer | None = None
+    rate_limits: RateLimitProvider | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise ConfigurationError("no model given; name one, such as model='gpt-5'")
+
+    @property
+    def request_max_retries(self) -> int:
+        return _first_set(self.retry.request_max_retries, self.provider.request_max_retries, _DEFAULT_REQUEST_MAX_RETRIES)
+
+    @property
+    def stream_max_retries(self) -> int:
+        return _first_set(self.retry.stream_max_retries, self.provider.stream_max_retries, _DEFAULT_STREAM_MAX_RETRIES)
+
+    @property
+    def idle_timeout(self) -> float:
+        return _first_set(self.timeouts.idle, self.provider.stream_idle_timeout, _DEFAULT_IDLE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsesConfig(ClientConfig):
+    """Configuration of a `ResponsesApiClient`. `store` asks the server to keep the response."""
+
+    store: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_wire_api(self.provider, WireApi.RESPONSES, "ResponsesApiClient requires a Responses provider")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatConfig(ClientConfig):
+    """Configuration of a `ChatCompletionsApiClient`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_wire_api(self.provider, WireApi.CHAT, "ChatCompletionsApiClient requires a Chat provider")
+
+
+def _check_wire_api(provider: ModelProviderInfo, wanted: WireApi, message: str) -> None:
+    if provider.wire_api is not wanted:
+        raise ConfigurationError(f"{message}; {provider.name!r} has wire_api={provider.wire_api.value!r}")
+
+
+def _check_not_negative(config: object, *names: str) -> None:
+    for name in names:
+        number = getattr(config, name)
+        if number is not None and number < 0:
+            raise ConfigurationError(f"{type(config).__name__}.{name} is {number}; it must not be negative")
+
+
+def _first_set(*candidates: T | None) -> T:
+    """The first that is not None; the last one always is not."""
+    return next(candidate for candidate in candidates if candidate is not None)

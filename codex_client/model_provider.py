@@ -1,0 +1,147 @@
+"""Providers: where a model is served, over which API, and what that server wants in every request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from codex_client.errors import ConfigurationError
+
+
+class WireApi(StrEnum):
+    """The HTTP API that a provider speaks."""
+
+    RESPONSES = "responses"
+    CHAT = "chat"
+
+    @property
+    def path(self) -> str:
+        """What is appended to the provider's base URL."""
+        return "/responses" if self is WireApi.RESPONSES else "/chat/completions"
+
+
+_MAX_RETRIES_CAP = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelProviderInfo:
+    """One server. Plain data: nothing is read from the environment before a request is made.
+
+    `base_url` up to, not including, `/responses` or `/chat/completions`. `env_key`: the environment variable with the API key, None
+    where no key is needed; `env_key_instructions`: where to get one. `api_key_header`: None sends `authorization: Bearer …`.
+    `env_http_headers`: header name to environment variable, left out while that is unset or blank. Retries count beyond the first
+    try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the client's configuration.
+    `include_usage`: whether a Chat server takes `stream_options.include_usage`.
+    """
+
+    name: str
+    base_url: str
+    wire_api: WireApi = WireApi.RESPONSES
+    env_key: str | None = None
+    env_key_instructions: str | None = None
+    api_key_header: str | None = None
+    query_params: Mapping[str, str] = field(default_factory=dict[str, str])
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    env_http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    request_max_retries: int | None = None
+    stream_max_retries: int | None = None
+    stream_idle_timeout: float | None = None
+    include_usage: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wire_api", WireApi(self.wire_api))
+        _check_base_url(self)
+        for name in ("request_max_retries", "stream_max_retries"):
+            retries = getattr(self, name)
+            if retries is not None and not 0 <= retries <= _MAX_RETRIES_CAP:
+                raise ConfigurationError(f"provider {self.name!r}: {name} is {retries}; it must be 0 to {_MAX_RETRIES_CAP}")
+
+    @property
+    def is_azure(self) -> bool:
+        """Whether this is Azure, by name or by the host's known forms (codex's rule)."""
+        base_url = self.base_url.lower()
+        return self.name.lower() == "azure" or any(marker in base_url for marker in _AZURE_MARKERS)
+
+
+_AZURE_MARKERS = (
+    "openai.azure.",
+    "cognitiveservices.azure.",
+    "aoai.azure.",
+    "azure-api.",
+    "azurefd.",
+    "windows.net/openai",
+)
+
+
+def _check_base_url(provider: ModelProviderInfo) -> None:
+    parts = urlsplit(provider.base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(
+            f"provider {provider.name!r}: base_url {provider.base_url!r} is no http(s) URL; give one such as https://api.openai.com/v1"
+        )
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"provider {provider.name!r}: base_url has a query or fragment; use query_params")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"provider {provider.name!r}: base_url holds credentials; use auth or env_key")
+
+
+def azure_provider(
+    resource: str, *, api_version: str | None = None, wire_api: WireApi = WireApi.RESPONSES
+) -> ModelProviderInfo:
+    """Azure OpenAI. `resource` is the resource's name or its whole endpoint URL.
+
+    Without `api_version` the version-less `/openai/v1` surface is used; with it, `/openai` and the `api-version` query.
+    The key is read from AZURE_OPENAI_API_KEY and sent as `api-key`.
+    """
+    endpoint = resource.rstrip("/") if "://" in resource else f"https://{resource}.openai.azure.com"
+    return ModelProviderInfo(
+        name="azure",
+        base_url=f"{endpoint}/openai" if api_version else f"{endpoint}/openai/v1",
+        wire_api=wire_api,
+        env_key="AZURE_OPENAI_API_KEY",
+        env_key_instructions="Azure portal: your resource, Keys and Endpoint",
+        api_key_header="api-key",
+        query_params={"api-version": api_version} if api_version else {},
+    )
+
+
+def built_in_providers() -> dict[str, ModelProviderInfo]:
+    """The providers known by name, a new dictionary each time. Azure needs a resource: see `azure_provider`."""
+    return {provider.name: provider for provider in _built_in()}
+
+
+def _built_in() -> tuple[ModelProviderInfo, ...]:
+    chat = WireApi.CHAT
+    return (
+        ModelProviderInfo(
+            name="openai",
+            base_url="https://api.openai.com/v1",
+            env_key="OPENAI_API_KEY",
+            env_key_instructions="https://platform.openai.com/api-keys",
+            env_http_headers={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
+        ),
+        ModelProviderInfo(name="chatgpt", base_url="https://chatgpt.com/backend-api/codex", env_key="CODEX_ACCESS_TOKEN"),
+        _chat("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "https://openrouter.ai/keys"),
+        _chat("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "https://console.groq.com/keys"),
+        _chat("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "https://console.mistral.ai", include_usage=False),
+        _chat("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "https://platform.deepseek.com/api_keys"),
+        _chat("xai", "https://api.x.ai/v1", "XAI_API_KEY", "https://console.x.ai"),
+        _chat("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "https://api.together.ai/settings/api-keys"),
+        ModelProviderInfo(name="ollama", base_url="http://localhost:11434/v1", wire_api=chat),
+        ModelProviderInfo(name="lmstudio", base_url="http://localhost:1234/v1"),
+        ModelProviderInfo(name="vllm", base_url="http://localhost:8000/v1", wire_api=chat),
+        ModelProviderInfo(name="llamacpp", base_url="http://localhost:8080/v1", wire_api=chat),
+    )
+
+
+def _chat(name: str, base_url: str, env_key: str, where: str, *, include_usage: bool = True) -> ModelProviderInfo:
+    return ModelProviderInfo(
+        name=name,
+        base_url=base_url,
+        wire_api=WireApi.CHAT,
+        env_key=env_key,
+        env_key_instructions=where,
+        include_usage=include_usage,
+    )

@@ -1,0 +1,83 @@
+"""Providers: checked when they are made, known by name, recognised as Azure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_client.errors import ConfigurationError
+from codex_client.model_provider import ModelProviderInfo, WireApi, azure_provider, built_in_providers
+
+
+def provider(**fields: Any) -> ModelProviderInfo:
+    return ModelProviderInfo(**{"name": "x", "base_url": "https://example.com/v1"} | fields)
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"base_url": "api.openai.com/v1"}, "is no http"),
+        ({"base_url": "ftp://example.com"}, "is no http"),
+        ({"base_url": "https://"}, "is no http"),
+        ({"base_url": "https://example.com/v1?key=1"}, "use query_params"),
+        ({"base_url": "https://example.com/v1#top"}, "use query_params"),
+        ({"base_url": "https://me:canary@example.com/v1"}, "use auth or env_key"),
+        ({"request_max_retries": -1}, "request_max_retries is -1; it must be 0 to 100"),
+        ({"stream_max_retries": 101}, "stream_max_retries is 101; it must be 0 to 100"),
+    ],
+)
+def test_what_cannot_work_is_refused_when_it_is_made(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        provider(**fields)
+    assert "canary" not in str(raised.value)
+
+
+def test_the_wire_api_may_be_given_by_name() -> None:
+    assert provider(wire_api="chat").wire_api is WireApi.CHAT
+    with pytest.raises(ValueError, match="'grpc' is not a valid WireApi"):
+        provider(wire_api="grpc")
+
+
+@pytest.mark.parametrize("wire_api, path", [(WireApi.RESPONSES, "/responses"), (WireApi.CHAT, "/chat/completions")])
+def test_the_path_follows_from_the_api(wire_api: WireApi, path: str) -> None:
+    assert wire_api.path == path
+
+
+@pytest.mark.parametrize(
+    "name, base_url, azure",
+    [
+        ("Azure", "https://example.com/v1", True),
+        ("x", "https://r.openai.azure.com/openai", True),
+        ("x", "https://r.OpenAI.Azure.us/openai", True),
+        ("x", "https://r.cognitiveservices.azure.cn/openai", True),
+        ("x", "https://r.aoai.azure.com/openai", True),
+        ("x", "https://r.azure-api.net/openai", True),
+        ("x", "https://r.azurefd.net/openai", True),
+        ("x", "https://r.windows.net/openai", True),
+        ("x", "https://r.azurewebsites.net/v1", False),
+        ("x", "https://api.openai.com/v1", False),
+    ],
+)
+def test_azure_is_recognised_by_name_or_host(name: str, base_url: str, azure: bool) -> None:
+    assert provider(name=name, base_url=base_url).is_azure is azure
+
+
+def test_azure_is_named_by_its_resource_or_its_endpoint() -> None:
+    plain = azure_provider("mine")
+    assert (plain.base_url, plain.query_params) == ("https://mine.openai.azure.com/openai/v1", {})
+    versioned = azure_provider("https://mine.openai.azure.com/", api_version="2025-04-01-preview", wire_api=WireApi.CHAT)
+    assert versioned.base_url == "https://mine.openai.azure.com/openai"
+    assert versioned.query_params == {"api-version": "2025-04-01-preview"}
+    assert versioned.is_azure
+    assert (versioned.env_key, versioned.api_key_header) == ("AZURE_OPENAI_API_KEY", "api-key")
+
+
+def test_the_built_in_providers_are_known_by_their_names() -> None:
+    known = built_in_providers()
+    assert {"openai", "chatgpt", "openrouter", "ollama", "lmstudio", "vllm"} <= set(known)
+    assert all(name == info.name for name, info in known.items())
+    assert known["openai"].base_url == "https://api.openai.com/v1"
+    assert known["openrouter"].wire_api is WireApi.CHAT
+    known.clear()
+    assert built_in_providers()
