@@ -26,7 +26,7 @@ from codex_client.model_variants import RateLimitSnapshot, RateLimitWindow
 ALL = [
     error
     for _, error in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(error, CodexError) and error.__module__ == errors.__name__
+    if issubclass(error, CodexError) and error.__module__.startswith(errors.__name__)
 ]
 PARTIAL = CollectedResponse(response_id="resp_1", items=(Message.assistant("half"),))
 

@@ -1,0 +1,73 @@
+"""Failures on this side: configuration, credentials, login."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from codex_client.errors.base import CodexError
+
+
+class ConfigurationError(CodexError):
+    """The library was asked for something that its configuration does not allow."""
+
+
+class MissingCredentialsError(ConfigurationError):
+    """No API key or token where the provider needs one. `env_key` is the environment variable that was looked at."""
+
+    def __init__(self, message: str, *, env_key: str | None = None) -> None:
+        super().__init__(message)
+        self.env_key = env_key
+
+
+class UnsupportedOperationError(ConfigurationError):
+    """The chosen API has no such feature; nothing was sent."""
+
+
+class InvalidPayloadError(ConfigurationError):
+    """The prompt cannot be sent as it is (empty input, an output without its call, …); nothing was sent."""
+
+
+class MissingExtraError(ConfigurationError):
+    """A feature needs a package that is not installed. `extra` is the name to install."""
+
+    def __init__(self, message: str, *, extra: str = "") -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
+class AuthError(CodexError):
+    """A credential could not be had."""
+
+
+class LoginRequiredError(AuthError):
+    """There is no usable credential; the user must log in."""
+
+
+class LoginError(AuthError):
+    """A login was tried and failed."""
+
+
+class TokenRefreshError(AuthError):
+    """A token could not be refreshed. `permanent`: trying again cannot help, the user must log in."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.permanent = permanent
+        self.retryable = not permanent
+
+
+class PoolExhaustedError(CodexError):
+    """No account can serve. `next_available_at`: Unix seconds of the soonest, None when unknown; `reasons`: one per
+    account.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_available_at: float | None = None,
+        reasons: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.next_available_at = next_available_at
+        self.reasons: dict[str, str] = dict(reasons or {})
