@@ -1,0 +1,1 @@
+"""Decoders: the frames of each API as events. Pure."""
