@@ -1,0 +1,1 @@
+"""Payload builders: a prompt as the JSON body of each API. Pure."""

@@ -1,0 +1,114 @@
+"""The body of `POST /chat/completions`.
+
+Codex sends `model`, `messages`, `stream` and `tools` alone; so does this, and adds only what the prompt asks for.
+What a server does unasked (`tool_choice` auto, `parallel_tool_calls` true) is left out: some refuse the mere mention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codex_client.errors import UnsupportedOperationError
+from codex_client.model_provider import ModelProviderInfo
+from codex_client.payload.chat_messages import chat_messages
+from codex_client.payload.dialect import is_openai, reasoning_field as field_of
+from codex_client.payload.encode import plain
+from codex_client.payload.history import checked_items
+from codex_client.payload.tools import chat_tool, chat_tool_choice, check_tool_choice
+from codex_client.prompt import Prompt, ReasoningOptions
+
+
+class ChatPayloadBuilder:
+    """Builds Chat bodies for one model on one server.
+
+    `reasoning` holds for prompts that set none; of it only the effort has a field here, a server that shows its
+    reasoning does so unasked. `conversation_id` is the prompt cache key towards OpenAI and Azure; other servers get
+    that key only from a prompt that sets one. `reasoning_field` is the name under which reasoning goes back to the
+    server, "" for not at all, None for what the provider is known to take.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        provider: ModelProviderInfo,
+        conversation_id: str | None = None,
+        reasoning: ReasoningOptions | None = None,
+        reasoning_field: str | None = None,
+    ) -> None:
+        self._model = model
+        self._provider = provider
+        self._conversation_id = conversation_id
+        self._reasoning = reasoning
+        self._is_openai = is_openai(provider)
+        self._reasoning_field = field_of(provider) if reasoning_field is None else reasoning_field
+
+    def build(self, prompt: Prompt) -> dict[str, Any]:
+        """A new body that shares nothing with the prompt.
+
+        `prompt.extra` is merged in last, key by key at the top level, and wins. Raises `UnsupportedOperationError`
+        for what the Chat API has no form for, `InvalidPayloadError` for a history that it would refuse.
+        """
+        _check_supported(prompt)
+        extra: dict[str, Any] = plain(prompt.extra or {})
+        reasoning = self._reasoning if prompt.reasoning is None else prompt.reasoning
+        payload = {
+            "model": self._model,
+            "messages": self._messages(prompt, extra),
+            "stream": True,
+            "stream_options": {"include_usage": True} if self._provider.include_usage else None,
+            **_tool_fields(prompt, extra),
+            "reasoning_effort": None if reasoning is None else reasoning.effort,
+            "verbosity": prompt.verbosity,
+            "service_tier": prompt.service_tier,
+            "prompt_cache_key": prompt.prompt_cache_key or self._default_cache_key or None,
+            self._max_tokens_key: prompt.max_output_tokens,
+            "temperature": prompt.temperature,
+            "top_p": prompt.top_p,
+            "metadata": plain(prompt.metadata) or None,
+        }
+        return {key: field for key, field in payload.items() if field is not None} | extra
+
+    @property
+    def _default_cache_key(self) -> str | None:
+        """Strict servers refuse fields that they do not know, so it is not sent to all of them unasked."""
+        return self._conversation_id if self._is_openai else None
+
+    @property
+    def _max_tokens_key(self) -> str:
+        """OpenAI's reasoning models refuse the old name; most other servers know only that one."""
+        return "max_completion_tokens" if self._is_openai else "max_tokens"
+
+    def _messages(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return chat_messages(
+            checked_items(prompt, may_be_empty="messages" in extra),
+            instructions=prompt.instructions,
+            reasoning_field=self._reasoning_field,
+            # OpenAI takes images from the user only: older models answer 400, newer ones do not see them.
+            tool_media=not self._is_openai,
+        )
+
+
+def _check_supported(prompt: Prompt) -> None:
+    if prompt.output_schema is not None:
+        raise UnsupportedOperationError("output_schema is not supported for Chat Completions API")
+    if prompt.previous_response_id is not None:
+        raise UnsupportedOperationError(
+            "previous_response_id is not supported for Chat Completions API; "
+            "send the history, as Prompt.with_history does"
+        )
+
+
+def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:
+    tools = [chat_tool(tool) for tool in prompt.tools]
+    elsewhere = "tools" in extra
+    if not elsewhere:
+        check_tool_choice(prompt.tool_choice, tools)
+    if not tools and not elsewhere:
+        return {}
+    return {
+        "tools": tools or None,
+        "tool_choice": None if prompt.tool_choice == "auto" else chat_tool_choice(prompt.tool_choice),
+        "parallel_tool_calls": None if prompt.parallel_tool_calls else False,
+    }

@@ -1,0 +1,181 @@
+"""The body of `POST /responses`.
+
+What is not set is left out, so that the server's own default holds; `store` and `stream` are always sent. Codex's first
+generation sends empty `instructions`, `tools` and `include` too: the same to OpenAI, refused by some of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codex_client.errors import InvalidPayloadError
+from codex_client.items import (
+    Compaction,
+    CustomToolCallOutput,
+    FunctionCallOutput,
+    InputText,
+    LocalShellCall,
+    Message,
+    OtherItem,
+    OutputText,
+    Reasoning,
+    Refusal,
+    ResponseItem,
+    dump_item,
+)
+from codex_client.model_provider import ModelProviderInfo
+from codex_client.payload.dialect import is_openai
+from codex_client.payload.encode import plain
+from codex_client.payload.history import call_id_of, checked_items, content_parts
+from codex_client.payload.tools import check_tool_choice, responses_tool, responses_tool_choice
+from codex_client.prompt import Prompt, ReasoningOptions
+from codex_client.schema import model_schema
+
+# Codex's name for every schema. It must be there, and nobody reads it.
+_SCHEMA_NAME = "codex_output_schema"
+
+
+class ResponsesPayloadBuilder:
+    """Builds Responses bodies for one model on one server.
+
+    `conversation_id` is the prompt cache key of prompts that bring none; `reasoning` holds for prompts that set none.
+    `store` asks the server to keep the response, and makes item ids known to it: only then, or with
+    `previous_response_id`, are they sent. Item ids of a response that was not kept are answered by 404 ("items are
+    not persisted when `store` is set to false"); what an item says stands in its other fields.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        provider: ModelProviderInfo,
+        conversation_id: str | None = None,
+        reasoning: ReasoningOptions | None = None,
+        store: bool = False,
+    ) -> None:
+        self._model = model
+        self._conversation_id = conversation_id
+        self._reasoning = reasoning
+        self._store = store
+        self._is_openai = is_openai(provider)
+
+    def build(self, prompt: Prompt) -> dict[str, Any]:
+        """A new body that shares nothing with the prompt.
+
+        `prompt.extra` is merged in last, key by key at the top level, and wins. Raises `InvalidPayloadError` for a
+        prompt that the API would refuse in any case.
+        """
+        extra: dict[str, Any] = plain(prompt.extra or {})
+        reasoning = self._reasoning if prompt.reasoning is None else prompt.reasoning
+        payload = {
+            "model": self._model,
+            "instructions": prompt.instructions or None,
+            "input": self._input(prompt, extra) or None,
+            **_tool_fields(prompt, extra),
+            "reasoning": None if reasoning is None else _reasoning(reasoning),
+            "store": self._store,
+            "stream": True,
+            # The encrypted form is all that a server which keeps nothing can be given back.
+            "include": None if reasoning is None else ["reasoning.encrypted_content"],
+            "service_tier": prompt.service_tier,
+            "prompt_cache_key": prompt.prompt_cache_key or self._conversation_id or None,
+            "text": _text(prompt) or None,
+            "previous_response_id": prompt.previous_response_id,
+            "max_output_tokens": prompt.max_output_tokens,
+            "temperature": prompt.temperature,
+            "top_p": prompt.top_p,
+            "metadata": plain(prompt.metadata) or None,
+        }
+        return {key: field for key, field in payload.items() if field is not None} | extra
+
+    def _input(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+        continues = bool(prompt.previous_response_id or extra.keys() & {"previous_response_id", "conversation"})
+        refers = any(item.type == "item_reference" for item in prompt.items)
+        items = checked_items(
+            prompt,
+            continues=continues or refers,
+            may_be_empty=continues or bool(extra.keys() & {"input", "prompt"}),
+        )
+        keep_ids = self._store or continues
+        fields = (self._item(f"input[{index}]", item, keep_ids=keep_ids) for index, item in enumerate(items))
+        return [field for field in fields if field]
+
+    def _item(self, place: str, item: ResponseItem, *, keep_ids: bool) -> dict[str, Any]:
+        """The item's fields as they came, without those that the server would refuse. Empty if it says nothing then."""
+        fields = dump_item(item)
+        if isinstance(item, OtherItem | Compaction):
+            return fields
+        if not keep_ids or not item.id:
+            fields.pop("id", None)
+        match item:
+            case Message():
+                _check_sides(f"{place}, a message of the {item.role},", item)
+            case FunctionCallOutput() | CustomToolCallOutput():
+                _check_sides(f"{place}, a tool's output,", item)
+            case LocalShellCall():
+                fields["call_id"] = call_id_of(item)
+            case Reasoning():
+                return self._reasoning_item(item, fields)
+            case _:
+                pass
+        return fields
+
+    def _reasoning_item(self, item: Reasoning, fields: dict[str, Any]) -> dict[str, Any]:
+        """What may go back of a reasoning item.
+
+        OpenAI refuses its raw text ("array too long … maximum length 0") and a null `status` ("unknown parameter"),
+        and demands `summary`. Other servers get the raw text back where there is no encrypted form of it: it is all
+        they have. `reasoning_details` is a Chat server's own. What then says nothing is not sent.
+        """
+        fields.setdefault("summary", [])
+        fields.pop("reasoning_details", None)
+        if item.content and (self._is_openai or item.encrypted_content):
+            del fields["content"]
+        if item.status is None:
+            fields.pop("status", None)
+        return fields if any(fields[key] for key in fields.keys() - {"type", "status"}) else {}
+
+
+def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:
+    tools = [responses_tool(tool) for tool in prompt.tools]
+    elsewhere = "tools" in extra or any(item.type == "additional_tools" for item in prompt.items)
+    if not elsewhere:
+        check_tool_choice(prompt.tool_choice, tools)
+    if not tools and not elsewhere:
+        return {}
+    return {
+        "tools": tools or None,
+        "tool_choice": responses_tool_choice(prompt.tool_choice),
+        "parallel_tool_calls": prompt.parallel_tool_calls,
+    }
+
+
+def _reasoning(options: ReasoningOptions) -> dict[str, Any]:
+    """The summary `none` is codex's word for not asking for one; the API has no such value."""
+    summary = None if options.summary == "none" else options.summary
+    asked = {"effort": options.effort, "summary": summary}
+    return {key: field for key, field in asked.items() if field is not None}
+
+
+def _text(prompt: Prompt) -> dict[str, Any]:
+    text: dict[str, Any] = {}
+    if prompt.verbosity is not None:
+        text["verbosity"] = prompt.verbosity
+    if (schema := prompt.output_schema) is not None:
+        schema = plain(schema) if isinstance(schema, Mapping) else model_schema(schema, strict=True)
+        text["format"] = {"type": "json_schema", "name": _SCHEMA_NAME, "strict": True, "schema": schema}
+    return text
+
+
+def _check_sides(place: str, item: Message | FunctionCallOutput | CustomToolCallOutput) -> None:
+    """The assistant's parts are output parts, everyone else's are input parts; the API refuses the others."""
+    if isinstance(item, Message) and item.role == "assistant":
+        parts, wrong, right = item.content, (InputText,), "OutputText"
+    else:
+        parts, wrong, right = content_parts(item), (OutputText, Refusal), "InputText"
+    for part in parts:
+        if isinstance(part, wrong):
+            raise InvalidPayloadError(
+                f"{place} has a part of type {part.type}, which belongs to the other side; use {right}"
+            )

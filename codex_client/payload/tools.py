@@ -1,0 +1,199 @@
+"""Tools in the shapes of both APIs.
+
+The Responses API is flat: {type: function, name, description, strict, parameters}. The Chat API nests everything but
+`type` under a key of its own: {type: function, function: {name, …}}. That nesting is also how a Chat-shaped tool is
+known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, cast
+
+from codex_client.errors import InvalidPayloadError, UnsupportedOperationError
+from codex_client.payload.encode import plain
+from codex_client.prompt import CustomTool, FunctionTool, RawTool, Tool, ToolChoice
+
+_FUNCTION_KEYS = frozenset({"type", "name", "description", "strict", "parameters"})
+_CUSTOM_KEYS = frozenset({"type", "name", "description", "format"})
+
+
+def responses_tool(tool: Tool) -> dict[str, Any]:
+    """The tool as the Responses API takes it. A `RawTool` is sent as it is, unless it is Chat-shaped: that is made
+    flat.
+    """
+    return chat_tool_to_responses(tool.definition) if isinstance(tool, RawTool) else _flat(tool)
+
+
+def chat_tool(tool: Tool) -> dict[str, Any]:
+    """The tool as the Chat API takes it. Raises `UnsupportedOperationError` for what that API has no form for."""
+    return responses_tool_to_chat(tool.definition if isinstance(tool, RawTool) else _flat(tool))
+
+
+def chat_tool_to_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A Chat-shaped function or custom tool made flat; anything else as it is.
+
+    A function without `strict` gets `strict: false`: that is what it means on the Chat API, while the Responses API
+    takes its absence for a wish to be strict.
+    """
+    nested = _nested(tool)
+    if nested is None:
+        return plain(tool)
+    match tool.get("type", "function"):
+        case "function":
+            return {"type": "function", **nested, "strict": bool(nested.get("strict"))}
+        case "custom":
+            return {"type": "custom", **nested, **_flat_format(nested)}
+        case _:
+            return plain(tool)
+
+
+def responses_tool_to_chat(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat function nested; a Chat-shaped tool untouched, whatever it is.
+
+    Raises `UnsupportedOperationError` for the rest: custom, local_shell, web_search and the like have no form that
+    Chat servers share. Codex drops them without a word; a model that lacks a tool it was promised is worse than an
+    error.
+    """
+    if _nested(tool) is not None:
+        return plain(tool)
+    kind = tool.get("type")
+    if kind != "function":
+        raise UnsupportedOperationError(
+            f"the Chat Completions API has no form for a tool of type {kind!r}; {_instead(kind)}"
+        )
+    return {"type": "function", "function": {key: plain(field) for key, field in tool.items() if key != "type"}}
+
+
+def parse_tool(tool: Mapping[str, Any]) -> Tool:
+    """The tool that a JSON object of either shape describes.
+
+    One with fields that `FunctionTool` and `CustomTool` have no place for is a `RawTool`, so that nothing is lost. A
+    missing `strict` counts as false. Raises `InvalidPayloadError` for an object without `type`, and for a function
+    without a name.
+    """
+    flat = chat_tool_to_responses(tool)
+    kind = flat.get("type")
+    if not isinstance(kind, str):
+        keys = ", ".join(sorted(tool)) or "none"
+        raise InvalidPayloadError(f"a tool without a type (its keys: {keys}); add one, such as 'type': 'function'")
+    if kind not in ("function", "custom"):
+        return RawTool(flat)
+    if not isinstance(flat.get("name"), str) or not flat["name"]:
+        raise InvalidPayloadError(f"a tool of type {kind!r} without a name; give it one")
+    if not flat.keys() <= (_FUNCTION_KEYS if kind == "function" else _CUSTOM_KEYS):
+        return RawTool(flat)
+    return _parse_function(flat) if kind == "function" else _parse_custom(flat)
+
+
+def responses_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    """The choice in flat form, such as {type: function, name}; what is flat already, as it is."""
+    if isinstance(choice, str):
+        return choice
+    flat = {**choice, **_inner(choice)}
+    flat.pop(str(choice.get("type")), None)
+    if "tools" in flat:
+        flat["tools"] = [responses_tool_choice(tool) for tool in flat["tools"]]
+    return plain(flat)
+
+
+def chat_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
+    """The choice in nested form, such as {type: function, function: {name}}; what is nested already, as it is.
+
+    Raises `UnsupportedOperationError` for a tool that the server itself would run: the Chat API cannot name one.
+    """
+    if isinstance(choice, str):
+        return choice
+    if _nested(choice) is not None:
+        return plain(choice)
+    kind, rest = choice.get("type"), {key: field for key, field in choice.items() if key != "type"}
+    if kind not in ("function", "custom", "allowed_tools"):
+        raise UnsupportedOperationError(
+            f"the Chat Completions API cannot choose a tool of type {kind!r}; choose a function, auto, none or required"
+        )
+    if "tools" in rest:
+        rest["tools"] = [chat_tool_choice(tool) for tool in rest["tools"]]
+    return {"type": kind, kind: plain(rest)}
+
+
+def check_tool_choice(choice: ToolChoice, tools: Iterable[Mapping[str, Any]]) -> None:
+    """Raises `InvalidPayloadError` where the choice demands a tool that is not among `tools` (of either shape)."""
+    if choice in ("auto", "none"):
+        return
+    offered = list(tools)
+    if not offered:
+        raise InvalidPayloadError(
+            f"tool_choice {choice!r} demands a tool, but the prompt offers none; add one to `tools`"
+        )
+    if isinstance(choice, str) or choice.get("type") != "function":
+        return
+    name = _inner(choice).get("name")
+    names = list(_function_names(offered))
+    if name not in names:
+        raise InvalidPayloadError(
+            f"tool_choice names the function {name!r}, but the prompt offers {', '.join(names) or 'no function'}; "
+            "name one that it offers"
+        )
+
+
+def _flat(tool: FunctionTool | CustomTool) -> dict[str, Any]:
+    """Keys in codex's order; a description only where there is one."""
+    kind = "function" if isinstance(tool, FunctionTool) else "custom"
+    fields: dict[str, Any] = {"type": kind, "name": tool.name}
+    if tool.description:
+        fields["description"] = tool.description
+    if isinstance(tool, FunctionTool):
+        fields |= {"strict": tool.strict, "parameters": plain(tool.parameters)}
+    elif tool.format is not None:
+        fields["format"] = plain(tool.format)
+    return fields
+
+
+def _nested(tool: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a Chat-shaped object nests, None for a flat one. The key is `function`, or the type's own name."""
+    for key in ("function", tool.get("type")):
+        if isinstance(inner := tool.get(cast("str", key)), Mapping):
+            return plain(inner)
+    return None
+
+
+def _inner(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    nested = _nested(choice)
+    return choice if nested is None else nested
+
+
+def _flat_format(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """A custom tool's grammar is one level deeper on the Chat API."""
+    form: Any = nested.get("format")
+    if not isinstance(form, dict) or "grammar" not in form:
+        return {}
+    return {"format": {"type": "grammar", **cast("dict[str, Any]", form)["grammar"]}}
+
+
+def _instead(kind: object) -> str:
+    if kind == "custom":
+        return "use the Responses API, or a FunctionTool with one text parameter `input`"
+    if kind == "local_shell":
+        return "use the Responses API, or a FunctionTool named 'shell'"
+    return "use the Responses API, or write it in the server's own Chat form: {'type': T, T: {…}}"
+
+
+def _parse_function(flat: dict[str, Any]) -> FunctionTool:
+    """A function without parameters may leave them out or null on both APIs."""
+    tool = FunctionTool(name=flat["name"], description=flat.get("description") or "", strict=bool(flat.get("strict")))
+    return replace(tool, parameters=flat["parameters"]) if flat.get("parameters") else tool
+
+
+def _parse_custom(flat: dict[str, Any]) -> CustomTool:
+    return CustomTool(name=flat["name"], description=flat.get("description") or "", format=flat.get("format"))
+
+
+def _function_names(tools: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The functions on offer, those inside namespaces too."""
+    for tool in tools:
+        flat = chat_tool_to_responses(tool)
+        if flat.get("type") == "function":
+            yield str(flat.get("name"))
+        elif flat.get("type") == "namespace":
+            yield from _function_names(flat.get("tools", ()))
