@@ -27,10 +27,10 @@ _DEFAULT_IDLE = 300.0
 class RetryPolicy:
     """When to try again.
 
-    A turn makes at most 1 + request_max_retries + stream_max_retries attempts in all. Request retries happen before response headers,
-    stream retries after them and only before output. None: the provider's number, else 4 and 5. Delays are
-    base_delay · factor^(n-1) up to max_delay, each ± jitter (a share, 0 to 1); what the server asks for wins, and is not waited for
-    above max_retry_after: the error is raised instead.
+    A turn makes at most 1 + request_max_retries + stream_max_retries attempts in all. Request retries happen before
+    response headers, stream retries after them and only before output. None: the provider's number, else 4 and 5.
+    Delays are base_delay · factor^(n-1) up to max_delay, each ± jitter (a share, 0 to 1); what the server asks for
+    wins, and is not waited for above max_retry_after: the error is raised instead.
     """
 
     request_max_retries: int | None = None
@@ -42,16 +42,21 @@ class RetryPolicy:
     max_retry_after: float = 60.0
 
     def __post_init__(self) -> None:
-        _check_not_negative(self, "base_delay", "max_delay", "max_retry_after", "request_max_retries", "stream_max_retries")
+        _check_not_negative(
+            self, "base_delay", "max_delay", "max_retry_after", "request_max_retries", "stream_max_retries"
+        )
         if self.factor < 1 or not 0 <= self.jitter <= 1:
-            raise ConfigurationError(f"RetryPolicy: factor {self.factor} must be >= 1 and jitter {self.jitter} within 0 to 1")
+            raise ConfigurationError(
+                f"RetryPolicy: factor {self.factor} must be >= 1 and jitter {self.jitter} within 0 to 1"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RestartPolicy:
     """What happens when a stream breaks after output has been released.
 
-    "raise" (default): the error, with `.partial`. "restart": a `StreamRestarted` event, then the turn from its beginning.
+    "raise" (default): the error, with `.partial`. "restart": a `StreamRestarted` event, then the turn from its
+    beginning.
     """
 
     after_output: Literal["raise", "restart"] = "raise"
@@ -59,8 +64,8 @@ class RestartPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """Limits in seconds. `first_event`: from sending an attempt to its first frame, headers included. `idle`: between frames; comments and
-    partial bytes do not count. None for `idle`: the provider's `stream_idle_timeout`, else 300.
+    """Limits in seconds. `first_event`: from sending an attempt to its first frame, headers included. `idle`: between
+    frames; comments and partial bytes do not count. None for `idle`: the provider's `stream_idle_timeout`, else 300.
     """
 
     connect: float = 15.0
@@ -80,8 +85,9 @@ class Timeouts:
 class StreamLimits:
     """Bounds on what a server may send.
 
-    `max_frame_bytes`: one SSE frame, or one whole JSON answer; the largest seen in practice are images of some MB. `tolerate_malformed`
-    skips and counts frames whose JSON is broken. `raw_events` gives a `RawEvent` for each frame that no other event stands for.
+    `max_frame_bytes`: one SSE frame, or one whole JSON answer; the largest seen in practice are images of some MB.
+    `tolerate_malformed` skips and counts frames whose JSON is broken. `raw_events` gives a `RawEvent` for each frame
+    that no other event stands for.
     """
 
     max_frame_bytes: int = DEFAULT_MAX_FRAME_BYTES
@@ -99,9 +105,9 @@ class StreamLimits:
 class ClientConfig:
     """What both clients are configured with.
 
-    `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id` names the conversation
-    to the server (session headers, default prompt cache key). `reasoning` applies where a prompt sets none. `extra_headers` win over the
-    provider's. `http_client` is used as it is and never closed.
+    `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id`
+    names the conversation to the server (session headers, default prompt cache key). `reasoning` applies where a prompt
+    sets none. `extra_headers` win over the provider's. `http_client` is used as it is and never closed.
     """
 
     provider: ModelProviderInfo
@@ -126,7 +132,9 @@ class ClientConfig:
 
     @property
     def request_max_retries(self) -> int:
-        return _first_set(self.retry.request_max_retries, self.provider.request_max_retries, _DEFAULT_REQUEST_MAX_RETRIES)
+        return _first_set(
+            self.retry.request_max_retries, self.provider.request_max_retries, _DEFAULT_REQUEST_MAX_RETRIES
+        )
 
     @property
     def stream_max_retries(self) -> int:

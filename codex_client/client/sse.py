@@ -39,7 +39,9 @@ class ByteAnswer(Protocol):
         ...
 
     async def aclose(self, *, drain: bool = False) -> None:
-        """Release the connection; `drain` first gives the body a moment to end, so that the connection can be used again."""
+        """Release the connection; `drain` first gives the body a moment to end, so that the connection can be used
+        again.
+        """
         ...
 
     def abandon(self) -> None: ...
@@ -48,8 +50,8 @@ class ByteAnswer(Protocol):
 class FrameReader:
     """Pulls the frames of one answer, a batch per network read.
 
-    `first_event` seconds count from the attempt's start to the first frame, `idle` from each call of `read` to its first frame: the time
-    that the caller takes is not the server's. Comments and partial bytes move neither limit.
+    `first_event` seconds count from the attempt's start to the first frame, `idle` from each call of `read` to its
+    first frame: the time that the caller takes is not the server's. Comments and partial bytes move neither limit.
     """
 
     def __init__(
@@ -78,8 +80,8 @@ class FrameReader:
     async def read(self) -> list[ServerSentEvent]:
         """The frames that the next bytes complete, at least one; empty at the end of the body.
 
-        At the end a last block without its closing blank line, if there is one, is in `unterminated`. Raises `FirstEventTimeoutError`,
-        `IdleTimeoutError`, `FrameTooLargeError` or a `TransportError`.
+        At the end a last block without its closing blank line, if there is one, is in `unterminated`. Raises
+        `FirstEventTimeoutError`, `IdleTimeoutError`, `FrameTooLargeError` or a `TransportError`.
         """
         started = self._clock.monotonic()
         while True:
@@ -95,8 +97,8 @@ class FrameReader:
     async def read_body(self) -> bytes | None:
         """The whole body where it is one JSON value, None where it is a stream of events.
 
-        The content type decides if it says event-stream; if not, the first character does, because some servers mislabel their streams.
-        Raises `UnexpectedContentError` for HTML, other text and nothing at all.
+        The content type decides if it says event-stream; if not, the first character does, because some servers
+        mislabel their streams. Raises `UnexpectedContentError` for HTML, other text and nothing at all.
         """
         if self._answer.headers.get("content-type", "").lower().startswith(_EVENT_STREAM):
             return None

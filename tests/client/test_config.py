@@ -56,7 +56,10 @@ def test_numbers_fall_back_from_the_client_to_the_provider_to_the_defaults() -> 
     provided = ClientConfig(provider=own, model="m")
     assert (provided.request_max_retries, provided.stream_max_retries, provided.idle_timeout) == (1, 0, 7)
     explicit = ClientConfig(
-        provider=own, model="m", retry=RetryPolicy(request_max_retries=2, stream_max_retries=3), timeouts=Timeouts(idle=9)
+        provider=own,
+        model="m",
+        retry=RetryPolicy(request_max_retries=2, stream_max_retries=3),
+        timeouts=Timeouts(idle=9),
     )
     assert (explicit.request_max_retries, explicit.stream_max_retries, explicit.idle_timeout) == (2, 3, 9)
 

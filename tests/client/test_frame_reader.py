@@ -93,7 +93,9 @@ async def test_the_first_frame_may_take_longer_than_the_others() -> None:
 
 
 async def test_a_late_first_frame_is_a_first_event_timeout() -> None:
-    with pytest.raises(FirstEventTimeoutError, match=r"no first frame within 20.0 s; raise `Timeouts.first_event`") as raised:
+    with pytest.raises(
+        FirstEventTimeoutError, match=r"no first frame within 20.0 s; raise `Timeouts.first_event`"
+    ) as raised:
         await reader(20.0, b"data: a\n\n").read()
     assert raised.value.limit_seconds == 20.0
 
@@ -133,7 +135,7 @@ async def test_the_first_limit_counts_from_the_attempts_start() -> None:
 
 
 async def test_a_frame_above_the_cap_is_refused() -> None:
-    with pytest.raises(FrameTooLargeError, match="StreamLimits.max_frame_bytes"):
+    with pytest.raises(FrameTooLargeError, match=r"StreamLimits\.max_frame_bytes"):
         await data_of(reader(b"data: " + b"x" * 2000))
 
 
@@ -144,14 +146,16 @@ async def test_an_event_stream_is_no_body_and_nothing_is_read_for_it() -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
-@pytest.mark.parametrize("start", [b"data: a\n\n", b": hi\n\ndata: a\n\n", b"\xef\xbb\xbfdata: a\n\n", b"\r\nevent: x\ndata: a\n\n"])
+@pytest.mark.parametrize(
+    "start", [b"data: a\n\n", b": hi\n\ndata: a\n\n", b"\xef\xbb\xbfdata: a\n\n", b"\r\nevent: x\ndata: a\n\n"]
+)
 async def test_a_mislabelled_stream_is_told_by_its_first_bytes(content_type: str | None, start: bytes) -> None:
     frames = reader(start, b"data: b\n\n", headers={"content-type": content_type} if content_type else {})
     assert await frames.read_body() is None
     assert await data_of(frames) == ["a", "b"]
 
 
-@pytest.mark.parametrize("head", [b'{"a": 1', b"\n  ", b"\xef\xbb\xbf[1", b'{"']  )
+@pytest.mark.parametrize("head", [b'{"a": 1', b"\n  ", b"\xef\xbb\xbf[1", b'{"'])
 async def test_a_json_answer_is_read_whole(head: bytes) -> None:
     rest = b'{"b": 2}' if not head.strip() else b"]}"
     assert await reader(head, rest, headers={"content-type": "application/json"}).read_body() == head + rest
@@ -160,12 +164,16 @@ async def test_a_json_answer_is_read_whole(head: bytes) -> None:
 @pytest.mark.parametrize(
     "chunks, content_type, message",
     [
-        ([b"<!doctype html><title>Sign in</title>"], "text/html", r"status 200 with a body of type text/html where .* begins: '<!doctype html><title>Sign in</title>'"),
+        (
+            [b"<!doctype html><title>Sign in</title>"],
+            "text/html",
+            r"status 200 with a body of type text/html where .* begins: '<!doctype html><title>Sign in</title>'",
+        ),
         ([b"upstream is busy"], "text/plain", "a body of type text/plain"),
         ([b"  "], None, "an empty body"),
         ([], "application/json", "an empty body"),
     ],
-)  # fmt: skip
+)
 async def test_what_is_no_answer_is_told_with_its_beginning(
     chunks: list[bytes], content_type: str | None, message: str
 ) -> None:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from httpx_sse import ServerSentEvent
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from codex_client.client.framer import SseFramer
 from codex_client.errors import FrameTooLargeError

@@ -1,0 +1,180 @@
+"""The answer to a request as the stream layer sees it: status, headers, and a body to pull."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, cast
+
+import anyio
+from anyio.lowlevel import current_token
+
+from codex_client.api import Clock, Lease
+from codex_client.classify.answer import REQUEST_ID_HEADERS
+from codex_client.client.content_encoding import ContentDecoder, EncodingError
+from codex_client.client.sockets import ABANDON, shut_down
+from codex_client.errors import CodexError, ProtocolError, ReadError, TransportError
+
+if TYPE_CHECKING:
+    import httpx
+
+# Closing awaits next to nothing; a limit all the same, because it is shielded from cancellation.
+_CLOSE_SECONDS = 5.0
+# After its terminal event a server ends the body at once, or keeps the connection to itself.
+_DRAIN_SECONDS = 0.05
+_DRAIN_BYTES = 64 * 1024
+# What one read of the HTTP library may have left over, in pieces.
+_MAX_LEFTOVERS = 64 * 1024
+
+
+class AnswerOwner(Protocol):
+    """Who opened an answer, and is told when it is over."""
+
+    def release(self, answer: HttpAnswer) -> None:
+        """It is closed."""
+        ...
+
+    def bury(self, answer: HttpAnswer) -> None:
+        """It is cut off, but not closed: `finish` it at the next opportunity to await."""
+        ...
+
+
+class HttpAnswer:
+    """One HTTP answer with its body unread. One task reads it, and whoever has it closes it.
+
+    `url` is without query, `lease` the credential of the attempt, `started_at` when it began, by the clock's
+    `monotonic`, `loop` the event loop that it belongs to. Whoever takes an answer over also takes over the report of
+    its attempt to the auth provider.
+    """
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        *,
+        url: str,
+        lease: Lease,
+        started_at: float,
+        clock: Clock,
+        owner: AnswerOwner,
+        translate: Callable[[Exception], CodexError | None],
+    ) -> None:
+        self.url = url
+        self.lease = lease
+        self.started_at = started_at
+        self.headers: Mapping[str, str] = dict(response.headers.items())
+        self._response = response
+        self._clock = clock
+        self._owner = owner
+        self._translate = translate
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._decoder: ContentDecoder | None = None
+        self._ended = False
+        self._closed = False
+        self.loop = current_token()
+
+    @property
+    def status_code(self) -> int:
+        return self._response.status_code
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id for the request, under the first name that it uses."""
+        return next((told for name in REQUEST_ID_HEADERS if (told := self.headers.get(name))), None)
+
+    async def read_chunk(self) -> bytes:
+        """The next bytes, content decoding undone; empty at the end. Raises `ReadError` or its `ProtocolError`."""
+        if self._closed:
+            raise ReadError(
+                "the answer was closed while it was read; read it before its client is closed", url=self.url
+            )
+        return await self._pull()
+
+    async def aclose(self, *, drain: bool = False) -> None:
+        """Release the connection; safe to call twice, and while cancelled.
+
+        A body that was read to its end leaves its connection for reuse; any other is cut. `drain` reads on first, for
+        at most 50 ms and 64 KiB, for a server that has said its last word and only has the end of the body to send.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if drain and not self._ended:
+            await self._drain()
+        await self.finish()
+        self._owner.release(self)
+
+    def abandon(self) -> None:
+        """Cut the connection where nothing can be awaited, such as in a finaliser: the peer sees the end at once.
+
+        The rest is cleared away when the owner opens its next answer or is closed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        drop = self._response.extensions.get(ABANDON)
+        stream = self._response.extensions.get("network_stream")
+        if drop is not None:
+            drop()
+        # An HTTP/2 connection of a borrowed client carries other streams as well.
+        elif stream is not None and self._response.http_version.startswith("HTTP/1"):
+            shut_down(stream)
+        self._owner.bury(self)
+
+    async def finish(self) -> None:
+        """Close the response, and run what is suspended in it to its end. For the owner; never raises."""
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+            with suppress(Exception):
+                await self._response.aclose()
+            await self._end_generators()
+
+    async def _pull(self) -> bytes:
+        try:
+            return await self._next_chunk()
+        except EncodingError as error:
+            raise ProtocolError(
+                f"the content-encoding of {self.url} is broken: {error}; check any proxy in between", url=self.url
+            ) from error
+        except Exception as error:
+            translated = self._translate(error)
+            if translated is None:
+                raise
+            raise translated from error
+
+    async def _next_chunk(self) -> bytes:
+        if self._pieces is None or self._decoder is None:
+            self._decoder = ContentDecoder(self.headers.get("content-encoding", ""))
+            self._pieces = aiter(cast("AsyncIterable[bytes]", self._response.stream))
+        while not (chunk := self._decoder.take()):
+            try:
+                self._decoder.feed(await anext(self._pieces))
+            except StopAsyncIteration:
+                self._ended = True
+                break
+        return chunk
+
+    async def _drain(self) -> None:
+        left = _DRAIN_BYTES
+        # The second limit is the rule; the first is for a clock that stands still.
+        with (
+            anyio.move_on_after(_CLOSE_SECONDS, shield=True),
+            self._clock.move_on_after(_DRAIN_SECONDS),
+            suppress(TransportError),
+        ):
+            while left > 0 and (chunk := await self._pull()):
+                left -= len(chunk)
+
+    async def _end_generators(self) -> None:
+        """The HTTP library reads through nested generators, which may be suspended in mid-body now.
+
+        Dropped like that, asyncio would close each in a task of its own, and trio complain. Resumed where all waiting
+        is cancelled, they end by themselves.
+        """
+        pieces = self._pieces
+        if pieces is None or self._ended:
+            return
+        with anyio.CancelScope() as cancelled, suppress(Exception):
+            cancelled.cancel()
+            for _ in range(_MAX_LEFTOVERS):
+                await anext(pieces)
+        with suppress(Exception):
+            await cast("AsyncGenerator[bytes]", pieces).aclose()

@@ -1,0 +1,153 @@
+"""The request layer of retries: one turn's attempts until one of them is answered, or none is left.
+
+`retry.py` decides; tenacity runs the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+from tenacity import AsyncRetrying, RetryCallState
+
+from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnObserver, sleep
+from codex_client.client.answer import HttpAnswer
+from codex_client.client.config import ClientConfig
+from codex_client.client.retry import AttemptBudget, delay, should_retry
+from codex_client.errors import AuthenticationError, CodexError, RetryLimitError, UnexpectedStatusError
+
+# A report may write to a store; it must end even when the turn was cancelled.
+_REPORT_SECONDS = 5.0
+
+
+class Attempts:
+    """Runs `send` with a fresh credential until it gives an answer.
+
+    Every attempt is told to the observer, every failed one to the auth provider; an attempt that was cancelled is
+    reported with neither status nor error.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Lease], Awaitable[HttpAnswer]],
+        *,
+        config: ClientConfig,
+        auth: AuthProvider,
+        budget: AttemptBudget,
+        observer: TurnObserver | None,
+        dice: Callable[[], float],
+    ) -> None:
+        self._send = send
+        self._config = config
+        self._auth = auth
+        self._budget = budget
+        self._observer = observer
+        self._dice = dice
+        self._refresh = False
+
+    async def run(self) -> HttpAnswer:
+        """The first answer. Raises what the last attempt failed with, or `RetryLimitError`."""
+        retrying = AsyncRetrying(
+            sleep=self._sleep,
+            retry=self._is_worth_another,
+            wait=self._delay,
+            stop=self._none_left,
+            before_sleep=self._prepare_retry,
+            retry_error_callback=self._give_up,
+        )
+        answer: HttpAnswer = await retrying(self._attempt)
+        return answer
+
+    async def _attempt(self) -> HttpAnswer:
+        number, clock = self._budget.begin_attempt(), self._config.clock
+        began = clock.monotonic()
+        try:
+            lease = await self._auth.lease(conversation_id=self._config.conversation_id, forced_refresh=self._refresh)
+        except CodexError as error:
+            self._record(number, began, error=error)
+            raise
+        self._refresh = False
+        began = clock.monotonic()
+        try:
+            answer = await self._send(lease)
+        except BaseException as error:
+            failure = error if isinstance(error, CodexError) else None
+            if failure is not None:
+                self._record(number, began, error=failure)
+            await self._report(lease, failure)
+            raise
+        self._record(number, began, status=answer.status_code, request_id=answer.request_id)
+        return answer
+
+    def _record(
+        self,
+        number: int,
+        began: float,
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        error: CodexError | None = None,
+    ) -> None:
+        if self._observer is None:
+            return
+        if isinstance(error, UnexpectedStatusError):
+            status, request_id = error.status, error.request_id
+        duration = self._config.clock.monotonic() - began
+        self._observer.record(ApiRequest(number, duration, status, request_id, error))
+
+    async def _report(self, lease: Lease, error: CodexError | None) -> None:
+        outcome = AttemptOutcome(error=error)
+        if isinstance(error, UnexpectedStatusError):
+            outcome = AttemptOutcome(error.status, error, error.rate_limits)
+        with anyio.move_on_after(_REPORT_SECONDS, shield=True):
+            await self._auth.report(lease, outcome)
+
+    def _is_worth_another(self, state: RetryCallState) -> bool:
+        can_refresh = self._auth.can_refresh and not self._budget.refreshed
+        return should_retry(_error_of(state), self._config.retry, can_refresh=can_refresh)
+
+    def _none_left(self, state: RetryCallState) -> bool:
+        return self._budget.request_retries_left <= 0
+
+    def _delay(self, state: RetryCallState) -> float:
+        error = _failure_of(state)
+        if isinstance(error, AuthenticationError):
+            return 0.0
+        # The retry after a refresh has not climbed the ladder.
+        number = self._budget.request_retries + 1 - self._budget.refreshed
+        return delay(self._config.retry, number, error.retry_after, self._dice())
+
+    def _prepare_retry(self, state: RetryCallState) -> None:
+        error = _failure_of(state)
+        self._budget.take_request_retry()
+        if isinstance(error, AuthenticationError):
+            self._budget.refreshed = self._refresh = True
+        if self._observer is not None:
+            self._observer.record(Retry("request", self._budget.attempts + 1, state.upcoming_sleep, error))
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            await sleep(self._config.clock, float(seconds))
+
+    def _give_up(self, state: RetryCallState) -> HttpAnswer:
+        error, attempts = _failure_of(state), self._budget.attempts
+        if attempts == 1:
+            raise error
+        raise RetryLimitError(
+            f"{attempts} attempts failed, the last one with: {error.message}; "
+            "raise `RetryPolicy.request_max_retries`, or try again later",
+            attempts=attempts,
+            last_error=error,
+            retry_after=error.retry_after,
+        ) from error
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _failure_of(state: RetryCallState) -> CodexError:
+    """The failed attempt's error, after it has been found worth another."""
+    error = _error_of(state)
+    assert isinstance(error, CodexError)
+    return error

@@ -1,0 +1,214 @@
+"""Connections for streams: an httpx transport that gives every request in flight a connection of its own.
+
+httpx's pool looks at all its connections at every request and slows down with the square of their number. Here each
+connection is a transport of one connection, lent to one response at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import ssl
+from collections.abc import AsyncIterator
+from functools import cache, partial
+from http.cookiejar import DefaultCookiePolicy
+from typing import cast
+from urllib.request import getproxies
+
+import httpx
+from anyio.lowlevel import current_token
+
+from codex_client.api import Clock, SystemClock
+from codex_client.client.connection_pool import Connection, ConnectionPool
+from codex_client.client.proxies import proxy_mounts
+from codex_client.client.sockets import ABANDON, keep_alive_options
+from codex_client.errors import ConfigurationError
+
+_MAX_CONNECTIONS = 1000
+_MAX_IDLE = 100
+_KEEP_ALIVE_EXPIRY = 60.0
+
+
+def new_http_client(clock: Clock) -> httpx.AsyncClient:
+    """An httpx client on `ConnectionTransport`s, with the proxies that the environment asks for.
+
+    It keeps no cookies: they would tie the accounts together that share it. Raises `ConfigurationError` for a proxy
+    setting that is no address.
+    """
+    mounts = {
+        pattern: None if proxy is None else ConnectionTransport(proxy=proxy, clock=clock)
+        for pattern, proxy in proxy_mounts(getproxies()).items()
+    }
+    try:
+        client = httpx.AsyncClient(transport=ConnectionTransport(clock=clock), mounts=mounts)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"the environment's NO_PROXY has an entry that is no host: {error}") from None
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return client
+
+
+class ConnectionTransport(httpx.AsyncBaseTransport):
+    """An httpx transport for many long streams at once. HTTP/1.1.
+
+    At most `max_connections` are open, per event loop; who asks for one more waits its turn, for the request's pool
+    timeout, then gets `httpx.PoolTimeout`. `max_idle` of them are kept for reuse, each for `keepalive_expiry` seconds.
+    `proxy` is the URL of an HTTP or SOCKS proxy for all of them. All share one SSL context, made when the first
+    connection is.
+
+    Every event loop it is used in gets connections of its own; they are closed when the loop ends, or by `aclose` in
+    that loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_connections: int = _MAX_CONNECTIONS,
+        max_idle: int = _MAX_IDLE,
+        keepalive_expiry: float = _KEEP_ALIVE_EXPIRY,
+        ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if max_connections < 1:
+            raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
+        self._max_connections = max_connections
+        self._max_idle = max_idle
+        self._keepalive_expiry = keepalive_expiry
+        self._ssl_context = ssl_context
+        self._proxy = None if proxy is None else _parse_proxy(proxy)
+        self._clock = clock or SystemClock()
+        self._pools: dict[object, ConnectionPool[httpx.AsyncHTTPTransport]] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        pool = await self._pool_of_this_loop()
+        url = request.url
+        try:
+            connection = await pool.lend((url.scheme, url.host, url.port), _pool_timeout(request))
+        except TimeoutError as error:
+            raise httpx.PoolTimeout(str(error), request=request) from None
+        try:
+            connection.transport = connection.transport or self._new_transport()
+            response = await connection.transport.handle_async_request(request)
+        except BaseException:
+            await pool.take_back(connection, reusable=False)
+            raise
+        response.extensions[ABANDON] = partial(pool.abandon, connection, response.extensions.get("network_stream"))
+        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), pool, connection)
+        return response
+
+    async def aclose(self) -> None:
+        """Close all connections of this event loop, those in use as well, and forget those of loops that are over."""
+        self._forget_ended_loops()
+        pool = self._pools.get(current_token())
+        if pool is not None:
+            await pool.aclose()
+
+    async def _pool_of_this_loop(self) -> ConnectionPool[httpx.AsyncHTTPTransport]:
+        token = current_token()
+        pool = self._pools.get(token)
+        if pool is None:
+            self._forget_ended_loops()
+            pool = ConnectionPool[httpx.AsyncHTTPTransport](
+                max_connections=self._max_connections,
+                max_idle=self._max_idle,
+                keepalive_expiry=self._keepalive_expiry,
+                clock=self._clock,
+                on_closed=partial(self._pools.pop, token, None),
+            )
+            self._pools[token] = pool
+            await pool.watch_loop()
+        return pool
+
+    def _forget_ended_loops(self) -> None:
+        """A loop that ends properly closes its connections; one that was just closed leaves them to the collector."""
+        for token in list(self._pools):
+            is_closed = getattr(getattr(token, "native_token", None), "is_closed", None)
+            if is_closed is not None and is_closed():
+                del self._pools[token]
+
+    def _new_transport(self) -> httpx.AsyncHTTPTransport:
+        context = self._ssl_context or _shared_ssl_context(
+            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        )
+        if self._proxy is not None and self._proxy.url.scheme == "https":
+            self._proxy.ssl_context = context
+        try:
+            return httpx.AsyncHTTPTransport(
+                verify=context,
+                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None),
+                proxy=self._proxy,
+                socket_options=keep_alive_options(),
+            )
+        except ImportError:
+            raise ConfigurationError('a SOCKS proxy needs one more package; pip install "httpx[socks]"') from None
+
+
+class RequestBody(httpx.AsyncByteStream):
+    """A request's bytes in one piece, each time it is read.
+
+    httpx's own form is a generator: where sending is cancelled it is dropped in mid-iteration, which trio reports as a
+    leak.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _OnePiece(self._body)
+
+
+class _OnePiece(AsyncIterator[bytes]):
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = [piece]
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A response's body; closing it gives the connection back."""
+
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        pool: ConnectionPool[httpx.AsyncHTTPTransport],
+        connection: Connection[httpx.AsyncHTTPTransport],
+    ) -> None:
+        self._stream = stream
+        self._pool = pool
+        self._connection = connection
+        self._ended = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            yield chunk
+        self._ended = True
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._pool.take_back(self._connection, reusable=self._ended)
+
+
+@cache
+def _shared_ssl_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    """One for all clients and these settings, which httpx reads itself. Making one takes milliseconds of CPU."""
+    return httpx.create_ssl_context()
+
+
+def _parse_proxy(url: str) -> httpx.Proxy:
+    try:
+        return httpx.Proxy(url)
+    except (httpx.InvalidURL, ValueError):
+        raise ConfigurationError(
+            "the proxy's address is no http, https, socks5 or socks5h URL; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
+        ) from None
+
+
+def _pool_timeout(request: httpx.Request) -> float:
+    """Seconds; as httpx hands its timeouts to transports."""
+    seconds = request.extensions.get("timeout", {}).get("pool")
+    return math.inf if seconds is None else seconds

@@ -1,0 +1,237 @@
+"""The HTTP layer's front: a request in, an answer with its body unread out."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import httpx
+from anyio.lowlevel import current_token
+
+from codex_client.api import AuthProvider, Lease, TurnObserver
+from codex_client.classify import status_error
+from codex_client.client.answer import HttpAnswer
+from codex_client.client.attempts import Attempts
+from codex_client.client.config import ClientConfig
+from codex_client.client.connections import RequestBody, new_http_client
+from codex_client.client.http_errors import transport_error
+from codex_client.client.rate_limits import HeaderRateLimits
+from codex_client.client.redirects import redirect_location, redirect_target
+from codex_client.client.request_headers import blank_secrets, request_headers, secret_values
+from codex_client.client.retry import AttemptBudget
+from codex_client.errors import (
+    CodexError,
+    ConfigurationError,
+    FirstEventTimeoutError,
+    RedirectError,
+    TransportError,
+    UnexpectedStatusError,
+)
+from codex_client.masking import safe_url
+
+# 201 is what some frameworks answer to every POST, 203 what a rewriting proxy makes of 200. 202, 204, 205 and 206
+# promise no whole answer.
+_ANSWER_STATUSES = frozenset({200, 201, 203})
+# An error's text is worth this wait, and no more.
+_ERROR_BODY_SECONDS = 5.0
+
+
+class RequestExecutor:
+    """Sends the requests of one client. Any number of turns may use it at once, in more than one event loop.
+
+    Owns its connections, or borrows `config.http_client` and never closes that. `url` is where it sends to, without
+    query. `dice` (jitter), `new_request_id` and `environ` are there for tests to replace.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        auth: AuthProvider,
+        dice: Callable[[], float] = random.random,
+        new_request_id: Callable[[], str] = lambda: str(uuid4()),
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.url = config.provider.base_url.rstrip("/") + config.provider.wire_api.path
+        self._config = config
+        self._auth = auth
+        self._dice = dice
+        self._new_request_id = new_request_id
+        self._environ = environ
+        self._owns_client = config.http_client is None
+        self._client = config.http_client or new_http_client(config.clock)
+        self._open: set[HttpAnswer] = set()
+        self._buried: deque[HttpAnswer] = deque()
+        self._closed = False
+
+    async def open(self, body: bytes, *, budget: AttemptBudget, observer: TurnObserver | None = None) -> HttpAnswer:
+        """Send `body` until a server answers it, at most as often as the budget allows. The caller closes the answer.
+
+        Every attempt carries the same bytes and the same `x-client-request-id`, and a credential of its own. Failed
+        attempts are reported to the auth provider here; the one that is answered is reported by who reads the answer.
+        Raises what the last attempt failed with: a `TransportError`, an `UnexpectedStatusError`, a
+        `FirstEventTimeoutError`, an error of the auth provider; wrapped in a `RetryLimitError` where it was worth
+        another try, several had been made and none was left. `ConfigurationError` for what HTTP cannot carry.
+        """
+        if self._closed:
+            raise RuntimeError("the client is closed; make a new one")
+        await self._finish_buried()
+        request_id = budget.client_request_id = budget.client_request_id or self._new_request_id()
+        send = partial(self._send, body, request_id)
+        return await Attempts(
+            send, config=self._config, auth=self._auth, budget=budget, observer=observer, dice=self._dice
+        ).run()
+
+    async def aclose(self) -> None:
+        """Cut the answers that are still open, then close the connections if they are owned. Safe to call twice."""
+        self._closed = True
+        here = current_token()
+        for answer in list(self._open):
+            # An answer of another event loop can only be cut; that loop closes it.
+            if answer.loop == here:
+                await answer.aclose()
+            else:
+                answer.abandon()
+        await self._finish_buried()
+        if self._owns_client:
+            await self._client.aclose()
+
+    def release(self, answer: HttpAnswer) -> None:
+        """An answer tells that it is closed."""
+        self._open.discard(answer)
+
+    def bury(self, answer: HttpAnswer) -> None:
+        """An answer tells, perhaps from a finaliser, that it is cut; the next `open` in its loop closes it."""
+        self._buried.append(answer)
+        self._open.discard(answer)
+
+    async def _finish_buried(self) -> None:
+        for _ in range(len(self._buried)):
+            answer = self._buried.popleft()
+            if answer.loop == current_token():
+                await answer.finish()
+            else:
+                self._buried.append(answer)
+
+    async def _send(self, body: bytes, client_request_id: str, lease: Lease) -> HttpAnswer:
+        """One attempt: the answer with a good status, or an error."""
+        headers = request_headers(self._config, lease, client_request_id=client_request_id, environ=self._environ)
+        answer = await self._answer(body, headers, lease)
+        if answer.status_code in _ANSWER_STATUSES:
+            return answer
+        raise await self._status_error(answer, headers)
+
+    async def _answer(self, body: bytes, headers: Mapping[str, str], lease: Lease) -> HttpAnswer:
+        """The first answer that is no redirect, whatever its status."""
+        clock, limit = self._config.clock, self._config.timeouts.first_event
+        post = partial(self._post, body, headers, lease, clock.monotonic())
+        with clock.move_on_after(limit):
+            return await self._follow(post)
+        raise FirstEventTimeoutError(
+            f"no answer from {self.url} within {limit} s; raise `Timeouts.first_event` or check the provider's status",
+            limit_seconds=limit,
+        )
+
+    async def _follow(self, post: Callable[[str], Awaitable[HttpAnswer]]) -> HttpAnswer:
+        query = urlencode(self._config.provider.query_params, quote_via=quote)
+        visited = [f"{self.url}?{query}" if query else self.url]
+        while True:
+            answer = await post(visited[-1])
+            location = redirect_location(answer.status_code, answer.headers)
+            if location is None:
+                return answer
+            await answer.aclose(drain=True)
+            visited.append(redirect_target(answer.status_code, location, visited))
+
+    async def _post(
+        self, body: bytes, headers: Mapping[str, str], lease: Lease, started_at: float, url: str
+    ) -> HttpAnswer:
+        """One request on the wire, without following anything."""
+        outer = sys.exception()
+        translate = partial(transport_error, url=safe_url(url), timeouts=self._config.timeouts)
+        try:
+            request = self._build_request(url, headers, body)
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+        except Exception as error:
+            failure = translate(error, outer=outer)
+            if failure is None:
+                raise
+            # What the library says of a request that it cannot send may quote a header, and of a redirect its query.
+            cause = None if isinstance(failure, ConfigurationError | RedirectError) else error
+        else:
+            return self._adopt(response, safe_url(url), lease, started_at, translate)
+        raise failure from cause
+
+    def _build_request(self, url: str, headers: Mapping[str, str], body: bytes) -> httpx.Request:
+        limits, address = self._config.timeouts, httpx.URL(url)
+        extensions: dict[str, Any] = {}
+        if address.query and self._owns_client:
+            # httpx logs the URL of every request, and some providers take their key in the query.
+            extensions["target"] = address.raw_path
+            address = address.copy_with(query=None)
+        request = self._client.build_request(
+            "POST",
+            address,
+            # Bytes, because httpx takes text to be ASCII.
+            headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+            content=body,
+            timeout=(limits.connect, None, limits.write, limits.pool),
+            extensions=extensions,
+        )
+        request.stream = RequestBody(body)
+        return request
+
+    def _adopt(
+        self,
+        response: httpx.Response,
+        url: str,
+        lease: Lease,
+        started_at: float,
+        translate: Callable[[Exception], CodexError | None],
+    ) -> HttpAnswer:
+        answer = HttpAnswer(
+            response,
+            url=url,
+            lease=lease,
+            started_at=started_at,
+            clock=self._config.clock,
+            owner=self,
+            translate=translate,
+        )
+        self._open.add(answer)
+        return answer
+
+    async def _status_error(self, answer: HttpAnswer, headers: Mapping[str, str]) -> UnexpectedStatusError:
+        provider, now = self._config.provider, self._config.clock.time()
+        body = await self._error_body(answer)
+        clean = partial(blank_secrets, secrets=secret_values(headers, provider.query_params, answer.lease))
+        told = {name: clean(value) for name, value in answer.headers.items()}
+        return status_error(
+            status=answer.status_code,
+            body=clean(body.decode("utf-8", "replace")),
+            headers=told,
+            url=answer.url,
+            now=now,
+            rate_limits=(self._config.rate_limits or HeaderRateLimits()).parse(told, now=now),
+            env_key=provider.env_key if self._config.auth is None else None,
+        )
+
+    async def _error_body(self, answer: HttpAnswer) -> bytes:
+        """The beginning of the body, as much as comes in time; then the answer is closed."""
+        most = self._config.limits.max_error_body_bytes
+        body = bytearray()
+        try:
+            with self._config.clock.move_on_after(_ERROR_BODY_SECONDS), suppress(TransportError):
+                while len(body) < most and (chunk := await answer.read_chunk()):
+                    body += chunk
+        finally:
+            await answer.aclose(drain=True)
+        return bytes(body[:most])

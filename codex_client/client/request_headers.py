@@ -1,0 +1,118 @@
+"""The headers of one attempt: who adds what, in which order, and which of it is secret."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from urllib.parse import quote
+
+from codex_client.api import Lease
+from codex_client.client.config import ClientConfig
+from codex_client.client.content_encoding import ACCEPTED
+from codex_client.errors import ConfigurationError
+from codex_client.masking import mask_secrets
+
+# RFC 9110, 5.1 and 5.5: a name is a token, a value visible characters, spaces and tabs.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BAD_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+# Anything shorter is no secret, and blanking it would tear holes into ordinary words.
+_MIN_SECRET_CHARS = 8
+_BLANK = "***"
+
+
+def request_headers(
+    config: ClientConfig, lease: Lease, *, client_request_id: str, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The headers, with lower-case names and values that HTTP can carry.
+
+    Who comes later wins: the defaults, the provider, the provider's environment variables, `extra_headers`, the
+    customizer, the credential. The conversation's id goes out under both generations of names that codex servers read:
+    `conversation_id` and `session_id` (2025), `session-id` and `thread-id` (2026). Raises `ConfigurationError` for a
+    header that HTTP cannot carry; it names the header, never the value.
+    """
+    headers = _defaults(config, client_request_id)
+    provider = config.provider
+    from_environment = {name: environ.get(variable, "") for name, variable in provider.env_http_headers.items()}
+    for layer in (provider.http_headers, _not_blank(from_environment), config.extra_headers):
+        headers |= _lower(layer)
+    if config.customizer is not None:
+        config.customizer.customize(headers)
+        headers = _lower(headers)
+    headers |= _lower(lease.headers)
+    return {name: _checked(name, value) for name, value in headers.items()}
+
+
+def secret_values(headers: Mapping[str, str], query: Mapping[str, str], lease: Lease) -> list[str]:
+    """What must not come back in an error's text, longest first.
+
+    That is the credential, and headers and query parameters with a telling name, as they are and as JSON and URLs may
+    write them.
+    """
+    named = [value for source in (headers, query) for name, value in source.items() if _SECRET_NAME.search(name)]
+    values = {value.strip() for value in (*named, *lease.headers.values())}
+    # "Bearer abc": a server that echoes the key leaves the scheme out.
+    values |= {value.rpartition(" ")[2] for value in values}
+    values |= {value.replace("/", r"\/") for value in values} | {quote(value, safe="") for value in values}
+    return sorted(
+        (value for value in values if len(value) >= _MIN_SECRET_CHARS), key=lambda value: (-len(value), value)
+    )
+
+
+def blank_secrets(text: str, secrets: list[str]) -> str:
+    """The text without these values."""
+    for secret in secrets:
+        text = text.replace(secret, _BLANK)
+    return text
+
+
+def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
+    headers = {
+        "accept": "text/event-stream",
+        "accept-encoding": ACCEPTED,
+        "content-type": "application/json",
+        "user-agent": _user_agent(),
+        "x-client-request-id": client_request_id,
+    }
+    if config.conversation_id:
+        names = ("conversation_id", "session_id", "session-id", "thread-id")
+        headers |= dict.fromkeys(names, config.conversation_id)
+    return headers
+
+
+@cache
+def _user_agent() -> str:
+    try:
+        version = metadata.version("codex-client")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return f"codex_client/{version} (python {platform.python_version()}; {sys.platform})"
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _not_blank(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value.strip()}
+
+
+def _checked(name: str, value: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{mask_secrets(name)!r} is no name for an HTTP header; use letters, digits and hyphens"
+        )
+    # Blanks around a value are not part of it. A line end is no blank: it is refused, as what mostly is a key read from
+    # a file.
+    value = value.strip(" \t")
+    bad = _BAD_VALUE.search(value)
+    if bad is not None:
+        raise ConfigurationError(
+            f"the value of header {name!r} has a character that HTTP cannot carry ({bad[0]!a}); "
+            "remove line ends, control characters and anything outside Latin-1"
+        )
+    return value

@@ -1,0 +1,138 @@
+"""What lies between: certificates and proxies."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+import trustme
+
+from codex_client.api import SystemClock
+from codex_client.client.connections import ConnectionTransport, new_http_client
+from codex_client.client.sockets import ABANDON
+from codex_client.errors import ConfigurationError
+from codex_client.testing import ReplayServer, Reply, Stall
+
+EVENT = b"data: 1\n\n"
+OPEN_ENDED = Reply(body=[EVENT, Stall()], transfer="chunked")
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.mark.anyio
+async def test_certificates_are_taken_from_the_environment(
+    authority: trustme.CA, server_tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    async with ReplayServer(EVENT, ssl_context=server_tls) as server:
+        async with httpx.AsyncClient(transport=ConnectionTransport()) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.post(f"{server.url}/x")
+            monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+            for _ in range(2):
+                assert (await client.post(f"{server.url}/x")).content == EVENT
+        await server.idle()
+
+
+@pytest.mark.anyio
+async def test_a_tls_stream_can_be_left_and_dropped(authority: trustme.CA, server_tls: ssl.SSLContext) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    transport = ConnectionTransport(ssl_context=trusting)
+    async with (
+        ReplayServer(OPEN_ENDED, ssl_context=server_tls) as server,
+        httpx.AsyncClient(transport=transport) as client,
+    ):
+        async with client.stream("POST", f"{server.url}/x"):
+            pass
+        await server.idle()
+        response = await client.send(client.build_request("POST", f"{server.url}/x"), stream=True)
+        response.extensions[ABANDON]()
+        await server.idle()
+        await response.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_a_proxy_of_the_environment_is_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if variable == "HTTP_PROXY":
+        monkeypatch.delenv("REQUEST_METHOD", raising=False)
+    async with ReplayServer(EVENT) as proxy:
+        monkeypatch.setenv(variable, proxy.url.replace("//", "//user:word@"))
+        monkeypatch.setenv("NO_PROXY", "direct.test")
+        client = new_http_client(SystemClock())
+        assert (await client.post("http://api.test/v1/responses")).content == EVENT
+        assert proxy.requests[0].target == "http://api.test/v1/responses"
+        assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjp3b3Jk"
+        await client.aclose()
+
+
+@pytest.mark.anyio
+async def test_what_no_proxy_names_goes_straight_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ReplayServer([]) as proxy, ReplayServer(EVENT) as server:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        client = new_http_client(SystemClock())
+        assert (await client.post(f"{server.url}/x")).content == EVENT
+        assert proxy.connections_made == 0
+        await client.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_speaks_tls_is_judged_by_the_same_certificates(
+    authority: trustme.CA, server_tls: ssl.SSLContext
+) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    async with ReplayServer(EVENT, ssl_context=server_tls) as proxy:
+        transport = ConnectionTransport(proxy=proxy.url, ssl_context=trusting)
+        async with httpx.AsyncClient(transport=transport) as client:
+            assert (await client.post("http://api.test/v1")).content == EVENT
+
+
+@pytest.mark.anyio
+async def test_a_proxy_that_refuses_a_tunnel_says_so() -> None:
+    async with ReplayServer(Reply(status=407)) as proxy:
+        async with httpx.AsyncClient(transport=ConnectionTransport(proxy=proxy.url)) as client:
+            with pytest.raises(httpx.ProxyError, match="407"):
+                await client.post("https://api.test/v1")
+        assert (proxy.requests[0].method, proxy.requests[0].target) == ("CONNECT", "api.test:443")
+        await proxy.idle()
+
+
+@pytest.mark.parametrize("address", ["ftp://user:canary@proxy.test", "http://user:canary@proxy:port"])
+def test_a_proxy_address_that_is_none_is_refused_and_not_shown(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    with pytest.raises(
+        ConfigurationError, match="the proxy's address is no http, https, socks5 or socks5h URL"
+    ) as caught:
+        new_http_client(SystemClock())
+    assert "canary" not in str(caught.value)
+
+
+def test_a_no_proxy_entry_that_is_no_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "[::1")
+    with pytest.raises(ConfigurationError, match="NO_PROXY has an entry that is no host"):
+        new_http_client(SystemClock())
+
+
+@pytest.mark.anyio
+async def test_a_socks_proxy_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "socksio", None)
+    async with httpx.AsyncClient(transport=ConnectionTransport(proxy="socks5://127.0.0.1:1")) as client:
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r'pip install "httpx\[socks\]"'):
+                await client.post("http://api.test/v1")
