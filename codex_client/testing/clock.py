@@ -1,0 +1,151 @@
+"""A clock that a test turns by hand."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.lowlevel
+
+from codex_client.testing.changes import Changes
+
+# Sums of floats miss a deadline by less than this; no limit of a client is as short.
+_TOLERANCE = 1e-9
+
+
+class ManualClock:
+    """A `Clock` whose time moves only by `advance`.
+
+    `start` is what `time` says at first, in Unix seconds; `monotonic` begins at 0. With `auto_advance=True` a
+    `codex_client.api.sleep` by this clock returns at once and moves the time by its seconds; limits still wait for
+    `advance`, or for a sleep that passes them.
+    """
+
+    sleeps: list[float]
+    """The seconds of every sleep asked for, in order, in both modes."""
+
+    def __init__(self, *, start: float = 1_700_000_000.0, auto_advance: bool = False) -> None:
+        self.sleeps = []
+        self._start = start
+        self._elapsed = 0.0
+        self._auto_advance = auto_advance
+        self._running: list[Timer] = []
+        self._changes = Changes()
+
+    def time(self) -> float:
+        return self._start + self._elapsed
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def move_on_after(self, seconds: float) -> anyio.CancelScope:
+        """A scope that is cancelled by the `advance` that reaches `seconds` from now; 0 or less: on entry."""
+        return Timer(self, self._elapsed + seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """What `codex_client.api.sleep` calls."""
+        self.sleeps.append(seconds)
+        with self.move_on_after(seconds):
+            # A limit around this sleep may be due before its end; either is raised by a checkpoint.
+            await anyio.lowlevel.checkpoint()
+            while self._auto_advance and self._advance_to_next():
+                await anyio.lowlevel.checkpoint()
+            await anyio.sleep_forever()
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass and cancel what is due. The tasks concerned run when the caller next waits."""
+        if seconds < 0:
+            raise ValueError(f"cannot advance by {seconds} s; time does not go back")
+        self._elapsed += seconds
+        for timer in sorted(self._running, key=lambda timer: timer.due_at):
+            if timer.due_at <= self._elapsed + _TOLERANCE:
+                timer.cancel()
+
+    @property
+    def timers(self) -> list[float]:
+        """Seconds left to each running limit or sleep, soonest first; `inf` for those without end."""
+        return sorted(timer.due_at - self._elapsed for timer in self._running if not timer.cancel_called)
+
+    async def wait_for_timer(self, seconds: float | None = None, *, within: float = 10.0) -> None:
+        """Wait until a limit or sleep with this many seconds left is running (None: any), so that `advance` finds it.
+
+        Raises `AssertionError` after `within` seconds of real time.
+        """
+        await self._changes.expect(
+            lambda: any(seconds is None or math.isclose(left, seconds, abs_tol=1e-6) for left in self.timers),
+            within,
+            lambda: f"no timer with {seconds} s left is running; seconds left on those that are: {self.timers}",
+        )
+
+    def _advance_to_next(self) -> bool:
+        """Move on to the soonest end of a limit or sleep; False if none has an end."""
+        left = self.timers[:1]
+        if not left or left[0] == math.inf:
+            return False
+        self.advance(max(0.0, left[0]))
+        return True
+
+    def _enter(self, timer: Timer) -> None:
+        self._running.append(timer)
+        if timer.due_at <= self._elapsed + _TOLERANCE:
+            timer.cancel()
+        self._changes.notify()
+
+    def _exit(self, timer: Timer) -> None:
+        self._running.remove(timer)
+
+
+class Timer(anyio.CancelScope):
+    """A cancel scope whose end is told by a `ManualClock`; it is known to the clock only while its block runs."""
+
+    __slots__ = ("_clock", "_scope", "due_at")
+
+    # The base class makes one of the event loop's own scopes in its place.
+    def __new__(cls, clock: ManualClock, due_at: float) -> Self:
+        return object.__new__(cls)
+
+    def __init__(self, clock: ManualClock, due_at: float) -> None:
+        self._clock = clock
+        self._scope = anyio.CancelScope()
+        self.due_at: float = due_at
+
+    def cancel(self, reason: str | None = None) -> None:
+        self._scope.cancel(reason) if reason else self._scope.cancel()
+
+    @property
+    def deadline(self) -> float:
+        """By the event loop's own time, not by the clock's: infinite, unless somebody sets it."""
+        return self._scope.deadline
+
+    @deadline.setter
+    def deadline(self, value: float) -> None:
+        self._scope.deadline = value
+
+    @property
+    def cancel_called(self) -> bool:
+        return self._scope.cancel_called
+
+    @property
+    def cancelled_caught(self) -> bool:
+        return self._scope.cancelled_caught
+
+    @property
+    def shield(self) -> bool:
+        return self._scope.shield
+
+    @shield.setter
+    def shield(self, value: bool) -> None:
+        self._scope.shield = value
+
+    def __enter__(self) -> Self:
+        self._scope.__enter__()
+        self._clock._enter(self)  # pyright: ignore[reportPrivateUsage]
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool:
+        self._clock._exit(self)  # pyright: ignore[reportPrivateUsage]
+        return self._scope.__exit__(exc_type, exc_val, exc_tb)
