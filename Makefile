@@ -8,9 +8,11 @@ READY := $(VENV)/.ready
 # Rooms without input and output: every branch is covered, not only most.
 comma := ,
 empty :=
-PURE := codex_client/errors.py codex_client/retry_advice.py codex_client/classify.py codex_client/schema.py \
-	codex_client/items.py codex_client/model_variants.py codex_client/prompt.py codex_client/events.py \
-	codex_client/model_provider.py codex_client/aggregate.py codex_client/payload/* codex_client/decode/*
+PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.py codex_client/classify/* \
+	codex_client/schema.py codex_client/items.py codex_client/model_variants.py codex_client/prompt.py \
+	codex_client/events.py codex_client/model_provider.py codex_client/aggregate.py codex_client/condense.py \
+	codex_client/payload/* codex_client/decode/* codex_client/client/framer.py codex_client/client/retry.py \
+	codex_client/client/rate_limits.py
 pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
 
 .PHONY: help test demo lint format types imports docs clean

@@ -1,4 +1,4 @@
-"""A typed, asynchronous SDK for the Responses and Chat Completions APIs: a `Prompt` in, a stream of `ResponseEvent`s out.
+"""A typed, asynchronous SDK for the Responses and Chat Completions APIs: a `Prompt` in, `ResponseEvent`s out.
 
     async with connect("gpt-5") as client:
         async with client.stream(Prompt("Why is the sky blue?")) as stream:
@@ -13,7 +13,7 @@ from typing import Any
 
 # Room to its public names. `__init__.pyi` says the same to type checkers.
 _ROOMS = {
-    "aggregate": "AggregateMode CollectedResponse ToolCall",
+    "aggregate": "CollectedResponse ToolCall",
     "api": """
         ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory Lease PayloadBuilder
         RateLimitProvider RequestCustomizer ResponseDecoder Retry SseEvent SystemClock Telemetry TurnContext
@@ -26,6 +26,7 @@ _ROOMS = {
     "clients.generic": "GenericClient",
     "clients.offline": "stream_from_fixture",
     "clients.responses": "ResponsesApiClient",
+    "condense": "AggregateMode",
     "connecting": "connect",
     "errors": """
         AuthError AuthenticationError CodexError ConfigurationError ConnectError ConnectTimeoutError

@@ -1,7 +1,6 @@
 """The public names, for type checkers; `__init__.py` loads them when they are first used."""
 
 from codex_client.aggregate import (
-    AggregateMode as AggregateMode,
     CollectedResponse as CollectedResponse,
     ToolCall as ToolCall,
 )
@@ -56,12 +55,13 @@ from codex_client.clients.offline import (
 from codex_client.clients.responses import (
     ResponsesApiClient as ResponsesApiClient,
 )
+from codex_client.condense import AggregateMode as AggregateMode
 from codex_client.connecting import (
     connect as connect,
 )
 from codex_client.errors import (
-    AuthError as AuthError,
     AuthenticationError as AuthenticationError,
+    AuthError as AuthError,
     CodexError as CodexError,
     ConfigurationError as ConfigurationError,
     ConnectError as ConnectError,
@@ -103,9 +103,9 @@ from codex_client.errors import (
     QuotaExceeded as QuotaExceeded,
     QuotaExceededError as QuotaExceededError,
     QuotaExceededStatusError as QuotaExceededStatusError,
-    RateLimitError as RateLimitError,
     RateLimited as RateLimited,
     RateLimitedInStreamError as RateLimitedInStreamError,
+    RateLimitError as RateLimitError,
     ReadError as ReadError,
     RedirectError as RedirectError,
     ResponseFailedError as ResponseFailedError,

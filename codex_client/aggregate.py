@@ -1,14 +1,13 @@
 """Adding up a turn: events in, the whole response out. Pure, linear in the events, and able to answer at any moment.
 
-State: per `output_index` an item under construction (`added`, its pieces of text, at last `done`), and the turn's own facts.
-Inputs: every `ResponseEvent`, in order. Pieces are kept in lists and joined only when somebody asks.
+State: per `output_index` an item under construction (`added`, its pieces of text, at last `done`), and the turn's own
+facts. Inputs: every `ResponseEvent`, in order. Pieces are kept in lists and joined only when somebody asks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
@@ -58,7 +57,8 @@ class ToolCall:
 class CollectedResponse:
     """A turn, added up: whole after `collect()`, so far as received on an error's `.partial`.
 
-    `items` in output order. `rate_limits` holds the newest snapshot of each family. `finish_reason` and `end_turn` as on `Completed`.
+    `items` in output order. `rate_limits` holds the newest snapshot of each family. `finish_reason` and `end_turn` as
+    on `Completed`.
     """
 
     response_id: str | None = None
@@ -94,7 +94,9 @@ class CollectedResponse:
         return [call for item in self.items if (call := _tool_call(item)) is not None]
 
     def parse(self, model: type[M]) -> M:
-        """The text as a pydantic model. Raises `pydantic.ValidationError` (a `ValueError`) where it does not fit, a refusal included."""
+        """The text as a pydantic model. Raises `pydantic.ValidationError` (a `ValueError`) where it does not fit, a
+        refusal included.
+        """
         return model.model_validate_json(self.text)
 
 
@@ -261,84 +263,3 @@ def _build_reasoning(entry: _OpenItem) -> Reasoning:
     if entry.reasonings:
         update["content"] = [ReasoningText(text="".join(pieces)) for _, pieces in sorted(entry.reasonings.items())]
     return reasoning.model_copy(update=update)
-
-
-class AggregateMode(StrEnum):
-    """How `ResponseStream.aggregate` condenses a stream.
-
-    AGGREGATED_ONLY swallows the deltas and gives whole items; STREAMING gives the deltas too, and the message once more as a whole.
-    """
-
-    AGGREGATED_ONLY = "aggregated_only"
-    STREAMING = "streaming"
-
-
-class Aggregator:
-    """Condenses a stream of events by codex's rules: at most one assistant message, put together from its pieces, just before `Completed`.
-
-    Beyond codex: a refusal and a message that came without deltas after another one are kept, and reasoning that came as a whole item is
-    not given a second time.
-    """
-
-    def __init__(self, mode: AggregateMode) -> None:
-        self._mode = mode
-        self._reset()
-
-    def feed(self, event: ResponseEvent) -> list[ResponseEvent]:
-        """The events that take this one's place."""
-        match event:
-            case Created() | ReasoningSummaryDelta() | ReasoningSummaryPartAdded():
-                return []
-            case OutputTextDelta():
-                self._text.append(event.delta)
-                self._text_index = event.output_index if self._text_index is None else self._text_index
-                self._delta_in_message = True
-                return self._when_streaming(event)
-            case ReasoningContentDelta():
-                self._reasoning.append(event.delta)
-                self._reasoning_index = event.output_index
-                return self._when_streaming(event)
-            case RefusalDelta() | ToolCallInputDelta():
-                return self._when_streaming(event)
-            case OutputItemDone(item=Message(role="assistant") as message) if message.text:
-                return self._message_done(event, message)
-            case OutputItemDone(item=Reasoning()):
-                self._reasoning.clear()
-                return [event]
-            case StreamRestarted():
-                self._reset()
-                return [event]
-            case Completed():
-                return [*self._whole_items(), event]
-            case _:
-                return [event]
-
-    def _reset(self) -> None:
-        self._text: list[str] = []
-        self._text_index: int | None = None
-        self._delta_in_message = False
-        self._reasoning: list[str] = []
-        self._reasoning_index = 0
-
-    def _when_streaming(self, event: ResponseEvent) -> list[ResponseEvent]:
-        return [event] if self._mode is AggregateMode.STREAMING else []
-
-    def _message_done(self, event: OutputItemDone, message: Message) -> list[ResponseEvent]:
-        had_delta, self._delta_in_message = self._delta_in_message, False
-        if had_delta:
-            return []
-        if self._mode is AggregateMode.STREAMING:
-            return [event]
-        self._text.append(message.text)
-        self._text_index = event.output_index if self._text_index is None else self._text_index
-        return []
-
-    def _whole_items(self) -> list[ResponseEvent]:
-        whole: list[ResponseEvent] = []
-        if self._reasoning and self._mode is AggregateMode.AGGREGATED_ONLY:
-            content = [ReasoningText(text="".join(self._reasoning))]
-            whole.append(OutputItemDone(Reasoning(id="", summary=[], content=content), self._reasoning_index))
-        if self._text:
-            content = [OutputText(text="".join(self._text))]
-            whole.append(OutputItemDone(Message(role="assistant", content=content), self._text_index or 0))
-        return whole

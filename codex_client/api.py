@@ -128,7 +128,7 @@ class RateLimitProvider(Protocol):
     """Reads rate limits from response headers."""
 
     def parse(self, headers: Mapping[str, str], *, now: float) -> Sequence[RateLimitSnapshot]:
-        """At most one snapshot per family; `now` in Unix seconds turns relative times into absolute ones. Never raises."""
+        """At most one snapshot per family; `now` (Unix seconds) makes relative times absolute. Never raises."""
         ...
 
 
@@ -173,7 +173,9 @@ async def sleep(clock: Clock, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """What is known of a turn before it starts. `conversation_id` and `prompt` are content: observers record them only when asked to."""
+    """What is known of a turn before it starts. `conversation_id` and `prompt` are content: observers record them only
+    when asked to.
+    """
 
     provider: str
     wire_api: str
@@ -185,7 +187,9 @@ class TurnContext:
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One attempt has its answer's headers, or has failed. `attempt` counts from 1 through the whole turn; `duration` in seconds."""
+    """One attempt has its answer's headers, or has failed. `attempt` counts from 1 through the whole turn; `duration`
+    in seconds.
+    """
 
     attempt: int
     duration: float
@@ -196,7 +200,9 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class SseEvent:
-    """One frame was read; `kind` is its wire type. `first` marks the turn's first one, `elapsed` seconds after the turn began."""
+    """One frame was read; `kind` is its wire type. `first` marks the turn's first one, `elapsed` seconds after the turn
+    began.
+    """
 
     kind: str
     elapsed: float
@@ -205,7 +211,9 @@ class SseEvent:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt follows after `delay` seconds. `layer`: request (no output was due yet) or stream (a stream is begun anew)."""
+    """Another attempt follows after `delay` seconds. `layer`: request (no output was due yet) or stream (a stream is
+    begun anew).
+    """
 
     layer: str
     attempt: int

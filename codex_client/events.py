@@ -1,8 +1,9 @@
 """The events of a stream: small frozen values, the same for both APIs.
 
-Order of a turn: what the headers tell (`ServerModel`, `RateLimits`, `ModelsEtag`), `Created`, then per item `OutputItemAdded`, its
-deltas, `OutputItemDone`; last `Completed`. A turn that ends in any other way ends in an exception. `output_index` identifies an
-item within its response: ids may change from event to event (GitHub Copilot does that).
+Order of a turn: what the headers tell (`ServerModel`, `RateLimits`, `ModelsEtag`), `Created`, then per item
+`OutputItemAdded`, its deltas, `OutputItemDone`; last `Completed`. A turn that ends in any other way ends in an
+exception. `output_index` identifies an item within its response: ids may change from event to event (GitHub Copilot
+does that).
 """
 
 from __future__ import annotations
@@ -133,7 +134,9 @@ class ModelsEtag:
 
 @dataclass(frozen=True, slots=True)
 class StreamRestarted:
-    """Everything received so far is void: the turn begins again as attempt `attempt`. Only with `RestartPolicy(after_output="restart")`."""
+    """Everything received so far is void: the turn begins again as attempt `attempt`. Only with
+    `RestartPolicy(after_output="restart")`.
+    """
 
     type: ClassVar[str] = "stream_restarted"
     attempt: int
@@ -159,8 +162,8 @@ class RawEvent:
 class Completed:
     """The turn is whole. Always last, at most once.
 
-    `finish_reason` as a Chat server wrote it; None on the Responses API, which has none. `end_turn=False` asks the client to send the
-    history on at once.
+    `finish_reason` as a Chat server wrote it; None on the Responses API, which has none. `end_turn=False` asks the
+    client to send the history on at once.
     """
 
     type: ClassVar[str] = "completed"

@@ -218,7 +218,9 @@ class CustomToolCallOutput(_Wire):
 
 
 class LocalShellCall(_Wire):
-    """A command for the user's own shell: `action` is {type: exec, command[], timeout_ms?, working_directory?, env?, user?}."""
+    """A command for the user's own shell: `action` is {type: exec, command[], timeout_ms?, working_directory?, env?,
+    user?}.
+    """
 
     type: Literal["local_shell_call"] = "local_shell_call"
     id: str | None = None
@@ -245,7 +247,9 @@ class Compaction(_Wire):
 
 
 class OtherItem(_Wire):
-    """An item of a type, or with a shape, that this version does not know; every field is kept and sent back as it came."""
+    """An item of a type, or with a shape, that this version does not know; every field is kept and sent back as it
+    came.
+    """
 
     type: str
     id: str | None = None
@@ -279,7 +283,8 @@ _ITEMS: dict[str, type[_Wire]] = {
 
 
 def parse_item(fields: Mapping[str, Any]) -> ResponseItem:
-    """The item that a JSON object describes. Never fails on an object with a `type`: what does not fit is an `OtherItem`.
+    """The item that a JSON object describes. Never fails on an object with a `type`: what does not fit is an
+    `OtherItem`.
 
     A message without a `type` (the API's short form) is a `Message`. Raises `ValueError` where there is neither.
     """
@@ -311,7 +316,8 @@ def _by_type(fields: Any, known: Mapping[str, type[_Wire]], other: type[_Wire]) 
     if not isinstance(fields, Mapping):
         return fields
     fields = cast("Mapping[str, Any]", fields)
-    model = known.get(cast("str", fields.get("type")))
+    tag: Any = fields.get("type")
+    model = known.get(tag) if isinstance(tag, str) else None
     if model is not None:
         try:
             return model.model_validate(fields)

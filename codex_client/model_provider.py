@@ -29,11 +29,11 @@ _MAX_RETRIES_CAP = 100
 class ModelProviderInfo:
     """One server. Plain data: nothing is read from the environment before a request is made.
 
-    `base_url` up to, not including, `/responses` or `/chat/completions`. `env_key`: the environment variable with the API key, None
-    where no key is needed; `env_key_instructions`: where to get one. `api_key_header`: None sends `authorization: Bearer …`.
-    `env_http_headers`: header name to environment variable, left out while that is unset or blank. Retries count beyond the first
-    try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the client's configuration.
-    `include_usage`: whether a Chat server takes `stream_options.include_usage`.
+    `base_url` up to, not including, `/responses` or `/chat/completions`. `env_key`: the environment variable with the
+    API key, None where no key is needed; `env_key_instructions`: where to get one. `api_key_header`: None sends
+    `authorization: Bearer …`. `env_http_headers`: header name to environment variable, left out while that is unset or
+    blank. Retries count beyond the first try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the
+    client's configuration. `include_usage`: whether a Chat server takes `stream_options.include_usage`.
     """
 
     name: str
@@ -56,7 +56,9 @@ class ModelProviderInfo:
         for name in ("request_max_retries", "stream_max_retries"):
             retries = getattr(self, name)
             if retries is not None and not 0 <= retries <= _MAX_RETRIES_CAP:
-                raise ConfigurationError(f"provider {self.name!r}: {name} is {retries}; it must be 0 to {_MAX_RETRIES_CAP}")
+                raise ConfigurationError(
+                    f"provider {self.name!r}: {name} is {retries}; it must be 0 to {_MAX_RETRIES_CAP}"
+                )
 
     @property
     def is_azure(self) -> bool:
@@ -122,13 +124,19 @@ def _built_in() -> tuple[ModelProviderInfo, ...]:
             env_key_instructions="https://platform.openai.com/api-keys",
             env_http_headers={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
         ),
-        ModelProviderInfo(name="chatgpt", base_url="https://chatgpt.com/backend-api/codex", env_key="CODEX_ACCESS_TOKEN"),
+        ModelProviderInfo(
+            name="chatgpt", base_url="https://chatgpt.com/backend-api/codex", env_key="CODEX_ACCESS_TOKEN"
+        ),
         _chat("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "https://openrouter.ai/keys"),
         _chat("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "https://console.groq.com/keys"),
-        _chat("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "https://console.mistral.ai", include_usage=False),
+        _chat(
+            "mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", "https://console.mistral.ai", include_usage=False
+        ),
         _chat("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "https://platform.deepseek.com/api_keys"),
         _chat("xai", "https://api.x.ai/v1", "XAI_API_KEY", "https://console.x.ai"),
-        _chat("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "https://api.together.ai/settings/api-keys"),
+        _chat(
+            "together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "https://api.together.ai/settings/api-keys"
+        ),
         ModelProviderInfo(name="ollama", base_url="http://localhost:11434/v1", wire_api=chat),
         ModelProviderInfo(name="lmstudio", base_url="http://localhost:1234/v1"),
         ModelProviderInfo(name="vllm", base_url="http://localhost:8000/v1", wire_api=chat),

@@ -20,8 +20,8 @@ class TokenUsage:
 class RateLimitWindow:
     """One window of a limit.
 
-    `used_percent` 0 to 100 (a server may say more), `window_minutes` its length, `resets_at` Unix seconds. `limit` and `remaining`
-    are counts, where the server gives counts and not a share.
+    `used_percent` 0 to 100 (a server may say more), `window_minutes` its length, `resets_at` Unix seconds. `limit` and
+    `remaining` are counts, where the server gives counts and not a share.
     """
 
     used_percent: float

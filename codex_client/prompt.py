@@ -30,8 +30,8 @@ class ReasoningOptions:
 class FunctionTool:
     """A tool whose arguments are JSON. `parameters` is a JSON schema of an object.
 
-    `strict=True` makes the server hold the model to the schema; `from_callable` and `from_model` then write it in the form that strict
-    mode demands. `arguments_type` is set by these two and makes `parse` possible.
+    `strict=True` makes the server hold the model to the schema; `from_callable` and `from_model` then write it in the
+    form that strict mode demands. `arguments_type` is set by these two and makes `parse` possible.
     """
 
     name: str
@@ -49,7 +49,9 @@ class FunctionTool:
         description: str | None = None,
         strict: bool = False,
     ) -> FunctionTool:
-        """A tool from a function's signature, type hints and the first paragraph of its docstring. The function is not kept."""
+        """A tool from a function's signature, type hints and the first paragraph of its docstring. The function is not
+        kept.
+        """
         model = arguments_model(function)
         return FunctionTool(
             name=name or model.__name__,
@@ -73,18 +75,23 @@ class FunctionTool:
         )
 
     def parse(self, arguments: str) -> BaseModel:
-        """A call's arguments, validated. Raises `pydantic.ValidationError` (a `ValueError`) whose text may be sent to the model as the output.
+        """A call's arguments, validated. Raises `pydantic.ValidationError` (a `ValueError`) whose text may be sent to
+        the model as the output.
 
         For a tool made by `from_callable`, call the function with `dict(tool.parse(call.arguments))`.
         """
         if self.arguments_type is None:
-            raise TypeError(f"tool {self.name!r} was made from a schema alone; make it by from_callable or from_model to parse")
+            raise TypeError(
+                f"tool {self.name!r} was made from a schema alone; make it by from_callable or from_model to parse"
+            )
         return self.arguments_type.model_validate_json(arguments or "{}")
 
 
 @dataclass(frozen=True)
 class CustomTool:
-    """A free-form tool: the model writes raw text. `format` such as {type: grammar, syntax: lark, definition: …}. Responses API only."""
+    """A free-form tool: the model writes raw text. `format` such as {type: grammar, syntax: lark, definition: …}.
+    Responses API only.
+    """
 
     name: str
     description: str = ""
@@ -112,10 +119,10 @@ class HasItems(Protocol):
 class Prompt:
     """One turn's input and options. Never changed in place; `dataclasses.replace` and `with_history` give new ones.
 
-    `input`: one string (a user message), or items; JSON objects are parsed as items. `tool_choice`: auto, none, required, or
-    {"type": "function", "name": …}. `output_schema`: a JSON schema of an object, or a pydantic model (sent in strict form).
-    `max_output_tokens` counts reasoning too. `temperature` 0 to 2, `top_p` 0 to 1. `extra` is merged into the payload last and wins, for
-    fields that this library does not know.
+    `input`: one string (a user message), or items; JSON objects are parsed as items. `tool_choice`: auto, none,
+    required, or {"type": "function", "name": …}. `output_schema`: a JSON schema of an object, or a pydantic model (sent
+    in strict form). `max_output_tokens` counts reasoning too. `temperature` 0 to 2, `top_p` 0 to 1. `extra` is merged
+    into the payload last and wins, for fields that this library does not know.
     """
 
     input: str | Sequence[ResponseItem | Mapping[str, Any]]

@@ -20,9 +20,9 @@ def model_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The same schema as OpenAI's strict mode takes it: every object closed, every property required, no defaults.
 
-    Source: the structured-output guide ("additionalProperties: false must always be set", "all fields must be required"). An optional
-    field stays optional in meaning because pydantic writes it as a union with null. Raises `ConfigurationError` for objects with free
-    keys (`dict[str, …]`), which strict mode cannot express.
+    Source: the structured-output guide ("additionalProperties: false must always be set", "all fields must be
+    required"). An optional field stays optional in meaning because pydantic writes it as a union with null. Raises
+    `ConfigurationError` for objects with free keys (`dict[str, …]`), which strict mode cannot express.
     """
     return {key: _strict(key, value) for key, value in _close(schema).items()}
 
@@ -68,7 +68,8 @@ def arguments_model(function: Callable[..., Any]) -> type[BaseModel]:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigurationError(
-                f"{_name(function)}: parameter {name!r} is {parameter.kind.description}; a tool's parameters must be named"
+                f"{_name(function)}: parameter {name!r} is {parameter.kind.description}; "
+                "a tool's parameters must be named"
             )
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (_described(hints.get(name, Any)), default)

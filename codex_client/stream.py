@@ -1,7 +1,7 @@
 """The stream that a caller holds: an iterator of events with the running sum beside it.
 
-It pulls. Nothing runs between two calls, so a slow reader slows the server down through TCP, and whatever is raised is raised where
-the caller stands.
+It pulls. Nothing runs between two calls, so a slow reader slows the server down through TCP, and whatever is raised is
+raised where the caller stands.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Protocol, Self
 
 import anyio
 
-from codex_client.aggregate import AggregateMode, Aggregator, CollectedResponse, TurnAccumulator
+from codex_client.aggregate import CollectedResponse, TurnAccumulator
+from codex_client.condense import AggregateMode, Aggregator
 from codex_client.errors import CodexError, ResponseFailedError, StreamError
 from codex_client.events import ResponseEvent
 from codex_client.model_variants import RateLimitSnapshot
@@ -35,7 +36,9 @@ class EventSource(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
     async def next_events(self) -> Sequence[ResponseEvent]:
-        """The next batch, never empty before the end; empty when the turn is over. Events that came before an error are given first."""
+        """The next batch, never empty before the end; empty when the turn is over. Events that came before an error are
+        given first.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -50,8 +53,8 @@ class EventSource(Protocol):
 class ResponseStream:
     """One turn's events, in order, once: `async for event in stream`.
 
-    Iteration ends after `Completed`; every other end is an exception (`CodexError`), whose `.partial` holds what had been received.
-    Made and closed by `async with client.stream(prompt) as stream`; one task at a time may use it.
+    Iteration ends after `Completed`; every other end is an exception (`CodexError`), whose `.partial` holds what had
+    been received. Made and closed by `async with client.stream(prompt) as stream`; one task at a time may use it.
     """
 
     def __init__(self, source: EventSource) -> None:
@@ -72,7 +75,9 @@ class ResponseStream:
         return ready.popleft()
 
     async def collect(self) -> CollectedResponse:
-        """Read on to the end and give the whole turn, what was iterated before included. Raises what iterating would raise."""
+        """Read on to the end and give the whole turn, what was iterated before included. Raises what iterating would
+        raise.
+        """
         self._ready.clear()
         while await self._pull():
             self._ready.clear()
@@ -117,10 +122,11 @@ class ResponseStream:
         return AggregatedEvents(self, Aggregator(mode))
 
     def buffered(self, max_events: int) -> BufferedEvents:
-        """Read ahead up to `max_events` events in a task of its own, so that a pause of the reader does not pause the server.
+        """Read ahead up to `max_events` events in a task of its own, so that a pause of the reader does not pause the
+        server.
 
-        The task lives in a block: `async with stream.buffered(64) as events`. Errors come out of `events` as they would out of the
-        stream. Inside the block the stream itself must not be read.
+        The task lives in a block: `async with stream.buffered(64) as events`. Errors come out of `events` as they would
+        out of the stream. Inside the block the stream itself must not be read.
         """
         return BufferedEvents(self, max_events)
 
@@ -156,9 +162,11 @@ class ResponseStream:
             self._error = error
             raise
         except BaseException:
-            # The transport drops a connection whose read was cancelled; going on would look like the server's early end.
+            # The transport drops a connection whose read was cancelled; going on would look like the server's early
+            # end.
             self._error = StreamError(
-                "a read of this stream was cancelled and it cannot go on; to wait with a limit, read from `stream.buffered(n)`",
+                "a read of this stream was cancelled and it cannot go on; "
+                "to wait with a limit, read from `stream.buffered(n)`",
                 partial=self.response,
             )
             raise
@@ -224,6 +232,7 @@ class BufferedEvents:
 
     async def _read_ahead(self) -> None:
         with self._send, suppress(CodexError):
-            # The error stays on the stream, where `__anext__` finds it: raised here it would end the block from the side.
+            # The error stays on the stream, where `__anext__` finds it: raised here it would end the block from the
+            # side.
             async for event in self._stream:
                 await self._send.send(event)

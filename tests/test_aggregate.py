@@ -6,11 +6,11 @@ import pickle
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import BaseModel, ValidationError
 
-from codex_client.aggregate import AggregateMode, Aggregator, CollectedResponse, ToolCall, TurnAccumulator
+from codex_client.aggregate import CollectedResponse, ToolCall, TurnAccumulator
+from codex_client.condense import AggregateMode, Aggregator
 from codex_client.events import (
     Completed,
     Created,
@@ -88,20 +88,45 @@ def test_items_come_in_output_order_whatever_the_order_of_arrival() -> None:
 @pytest.mark.parametrize(
     "events, item",
     [
-        ([OutputTextDelta("a", 0, 0), OutputTextDelta("b", 0, 1)], Message(role="assistant", content=[OutputText(text="a"), OutputText(text="b")])),
-        ([OutputItemAdded(Message(id="m", role="assistant", content=[]), 0), OutputTextDelta("a", 0)], Message(id="m", role="assistant", content=[OutputText(text="a")])),
+        (
+            [OutputTextDelta("a", 0, 0), OutputTextDelta("b", 0, 1)],
+            Message(role="assistant", content=[OutputText(text="a"), OutputText(text="b")]),
+        ),
+        (
+            [OutputItemAdded(Message(id="m", role="assistant", content=[]), 0), OutputTextDelta("a", 0)],
+            Message(id="m", role="assistant", content=[OutputText(text="a")]),
+        ),
         ([RefusalDelta("n", 0), RefusalDelta("o", 0)], Message(role="assistant", content=[Refusal(refusal="no")])),
         ([ReasoningSummaryPartAdded(0), ReasoningSummaryDelta("s", 0)], Reasoning(summary=[SummaryText(text="s")])),
-        ([ReasoningSummaryDelta("s", 1), ReasoningSummaryDelta("r", 0)], Reasoning(summary=[SummaryText(text="r"), SummaryText(text="s")])),
-        ([OutputItemAdded(Reasoning(id="r", summary=[]), 0), ReasoningContentDelta("t")], Reasoning(id="r", summary=[], content=[ReasoningText(text="t")])),
-        ([OutputItemAdded(FunctionCall(call_id="c", name="f", arguments=""), 0), ToolCallInputDelta('{"a"'), ToolCallInputDelta(":")], FunctionCall(call_id="c", name="f", arguments='{"a":')),
-        ([OutputItemAdded(FunctionCall(call_id="c", name="f", arguments="{}"), 0)], FunctionCall(call_id="c", name="f", arguments="{}")),
-        ([OutputItemAdded(CustomToolCall(call_id="c", name="f", input=""), 0), ToolCallInputDelta("raw")], CustomToolCall(call_id="c", name="f", input="raw")),
+        (
+            [ReasoningSummaryDelta("s", 1), ReasoningSummaryDelta("r", 0)],
+            Reasoning(summary=[SummaryText(text="r"), SummaryText(text="s")]),
+        ),
+        (
+            [OutputItemAdded(Reasoning(id="r", summary=[]), 0), ReasoningContentDelta("t")],
+            Reasoning(id="r", summary=[], content=[ReasoningText(text="t")]),
+        ),
+        (
+            [
+                OutputItemAdded(FunctionCall(call_id="c", name="f", arguments=""), 0),
+                ToolCallInputDelta('{"a"'),
+                ToolCallInputDelta(":"),
+            ],
+            FunctionCall(call_id="c", name="f", arguments='{"a":'),
+        ),
+        (
+            [OutputItemAdded(FunctionCall(call_id="c", name="f", arguments="{}"), 0)],
+            FunctionCall(call_id="c", name="f", arguments="{}"),
+        ),
+        (
+            [OutputItemAdded(CustomToolCall(call_id="c", name="f", input=""), 0), ToolCallInputDelta("raw")],
+            CustomToolCall(call_id="c", name="f", input="raw"),
+        ),
         ([OutputItemAdded(OtherItem(type="mcp_call", id="m"), 0)], OtherItem(type="mcp_call", id="m")),
         ([OutputItemAdded(EMPTY, 0)], EMPTY),
         ([OutputItemAdded(Reasoning(summary=[]), 0)], Reasoning(summary=[])),
     ],
-)  # fmt: skip
+)
 def test_an_item_cut_short_is_built_from_its_pieces(events: Sequence[ResponseEvent], item: object) -> None:
     assert collected(*events).items == (item,)
 
@@ -208,7 +233,11 @@ def test_a_message_without_deltas_is_not_lost() -> None:
 
 
 def test_messages_with_and_without_deltas_are_joined() -> None:
-    events = (OutputTextDelta("a", 0), OutputItemDone(Message.assistant("a"), 0), OutputItemDone(Message.assistant("b"), 1))
+    events = (
+        OutputTextDelta("a", 0),
+        OutputItemDone(Message.assistant("a"), 0),
+        OutputItemDone(Message.assistant("b"), 1),
+    )
     assert condensed(ONLY, *events, END) == [OutputItemDone(Message.assistant("ab"), 0), END]
 
 

@@ -6,8 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from codex_client.items import (
@@ -142,4 +141,4 @@ def test_a_tools_output_is_read_as_text_in_both_forms() -> None:
 
 def test_items_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValidationError):
-        Message.user("x").role = "assistant"  # type: ignore[misc]
+        Message.user("x").role = "assistant"

@@ -11,7 +11,8 @@ from codex_client.model_provider import ModelProviderInfo, WireApi, azure_provid
 
 
 def provider(**fields: Any) -> ModelProviderInfo:
-    return ModelProviderInfo(**{"name": "x", "base_url": "https://example.com/v1"} | fields)
+    given: dict[str, Any] = {"name": "x", "base_url": "https://example.com/v1", **fields}
+    return ModelProviderInfo(**given)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,9 @@ def test_azure_is_recognised_by_name_or_host(name: str, base_url: str, azure: bo
 def test_azure_is_named_by_its_resource_or_its_endpoint() -> None:
     plain = azure_provider("mine")
     assert (plain.base_url, plain.query_params) == ("https://mine.openai.azure.com/openai/v1", {})
-    versioned = azure_provider("https://mine.openai.azure.com/", api_version="2025-04-01-preview", wire_api=WireApi.CHAT)
+    versioned = azure_provider(
+        "https://mine.openai.azure.com/", api_version="2025-04-01-preview", wire_api=WireApi.CHAT
+    )
     assert versioned.base_url == "https://mine.openai.azure.com/openai"
     assert versioned.query_params == {"api-version": "2025-04-01-preview"}
     assert versioned.is_azure

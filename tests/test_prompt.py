@@ -37,7 +37,7 @@ def test_with_history_appends_the_response_and_what_follows() -> None:
 
 def test_a_prompt_cannot_be_changed_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
-        Prompt("x").instructions = "y"  # type: ignore[misc]
+        Prompt("x").instructions = "y"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def weather(city: str, unit: Literal["c", "f"] = "c", *, days: Annotated[int, "how many days ahead"] = 1) -> str:
@@ -122,7 +122,7 @@ def test_parameters_that_have_no_name_are_refused(function: Any) -> None:
 
 
 def test_parameters_without_hints_take_anything() -> None:
-    def free(x): ...  # type: ignore[no-untyped-def]
+    def free(x): ...
 
     assert FunctionTool.from_callable(free).parameters["required"] == ["x"]
 
@@ -163,9 +163,7 @@ def test_strict_schemas_are_closed_and_require_everything_at_every_depth() -> No
             "u": {"anyOf": [{"type": "object", "properties": {}, "required": [], **closed}, {"type": "null"}]},
             "e": {"enum": [{"type": "object"}], "const": {"properties": 1}},
         },
-        "$defs": {
-            "Inner": {"type": "object", "properties": {"y": {"type": "string"}}, "required": ["y"], **closed}
-        },
+        "$defs": {"Inner": {"type": "object", "properties": {"y": {"type": "string"}}, "required": ["y"], **closed}},
         "required": ["a", "properties", "u", "e"],
         **closed,
     }

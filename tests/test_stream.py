@@ -9,7 +9,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from codex_client.aggregate import AggregateMode, CollectedResponse
+from codex_client.aggregate import CollectedResponse
+from codex_client.condense import AggregateMode
 from codex_client.errors import IncompleteResponseError, StreamClosedError, StreamError
 from codex_client.events import Completed, Created, OutputTextDelta, RateLimits, ResponseEvent
 from codex_client.items import Message

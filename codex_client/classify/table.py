@@ -67,6 +67,7 @@ _BY_NAME = {
     "slow_down": RATE_LIMIT,
     "too_many_requests": RATE_LIMIT,
     "engine_overloaded": OVERLOADED,
+    "insufficient_system_resource": OVERLOADED,  # DeepSeek
     "overloaded": OVERLOADED,
     "overloaded_error": OVERLOADED,
     "server_is_overloaded": OVERLOADED,

@@ -1,0 +1,1 @@
+"""The clients: payload, transport and decoder wired together."""

@@ -1,0 +1,146 @@
+"""One answer as a source of events: its headers, then its frames through the decoder, to the end of the turn."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import anyio
+from httpx_sse import ServerSentEvent
+
+from codex_client.api import AttemptOutcome, ResponseDecoder
+from codex_client.client.sse import ByteAnswer, FrameReader
+from codex_client.decode.wire import is_complete_json
+from codex_client.errors import CodexError, IdleTimeoutError, ReadError, StreamClosedError
+from codex_client.events import RateLimits, ResponseEvent
+
+# A report may write to a store; it must end even when the turn was cancelled.
+_REPORT_SECONDS = 5.0
+
+_END_MARKERS = ("[DONE]", "DONE")
+
+
+def is_whole(data: str) -> bool:
+    """Whether the data of a frame without its closing blank line is all of it, and not cut short."""
+    return data.strip() in _END_MARKERS or is_complete_json(data)
+
+
+class Attempt:
+    """The events of one answer, in batches, one per network read.
+
+    States: the headers' events; then either a JSON body in one piece, or frames; then over. A failure is kept until the
+    events that came before it have been handed out. `report` is told how it ended, once.
+    """
+
+    def __init__(
+        self,
+        answer: ByteAnswer,
+        reader: FrameReader,
+        decoder: ResponseDecoder,
+        *,
+        header_events: Sequence[ResponseEvent] = (),
+        report: Callable[[AttemptOutcome], Awaitable[None]] | None = None,
+        on_frame: Callable[[ServerSentEvent], None] | None = None,
+    ) -> None:
+        self._answer = answer
+        self._reader = reader
+        self._decoder = decoder
+        self._header_events = header_events
+        self._report = report
+        self._on_frame = on_frame
+        self._began = False
+        self._failure: CodexError | None = None
+        self._rate_limits = [event.snapshot for event in header_events if isinstance(event, RateLimits)]
+
+    @property
+    def request_id(self) -> str | None:
+        return self._answer.request_id
+
+    @property
+    def status_code(self) -> int | None:
+        return self._answer.status_code
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._answer.headers
+
+    async def next_events(self) -> Sequence[ResponseEvent]:
+        """The next batch; empty when the turn is over. Raises what ended it, after the events that came before."""
+        if self._header_events:
+            events, self._header_events = self._header_events, ()
+            return events
+        while self._failure is None and not self._decoder.finished:
+            try:
+                events = await self._read_events()
+            except CodexError as error:
+                self._failure = error
+                break
+            self._failure = self._failure or self._decoder.failure
+            if events:
+                return events
+        if self._failure is not None:
+            raise self._failure
+        return ()
+
+    async def aclose(self) -> None:
+        """Release the connection and report how the attempt went. Safe to call twice, and while cancelled."""
+        await self._answer.aclose(drain=self._decoder.finished and self._failure is None)
+        report, self._report = self._report, None
+        if report is not None:
+            outcome = AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits))
+            with anyio.move_on_after(_REPORT_SECONDS, shield=True):
+                await report(outcome)
+
+    def abandon(self) -> None:
+        self._answer.abandon()
+
+    async def _read_events(self) -> list[ResponseEvent]:
+        """What the next network read brings; often nothing."""
+        if not self._began:
+            body = await self._reader.read_body()
+            self._began = True
+            if body is not None:
+                return self._decoder.feed_body(body)
+        try:
+            frames = await self._reader.read()
+        except (IdleTimeoutError, ReadError) as error:
+            return self._end_by(error)
+        if frames:
+            return self._decode(frames)
+        return self._end()
+
+    def _decode(self, frames: Sequence[ServerSentEvent]) -> list[ResponseEvent]:
+        events: list[ResponseEvent] = []
+        for frame in frames:
+            if self._on_frame is not None:
+                self._on_frame(frame)
+            try:
+                events += self._decoder.feed(frame)
+            except CodexError as error:
+                self._failure = error
+                break
+            if self._decoder.finished:
+                break
+        self._rate_limits += [event.snapshot for event in events if isinstance(event, RateLimits)]
+        return events
+
+    def _end(self) -> list[ResponseEvent]:
+        """The body has ended. A last frame that lacks only its blank line counts if it is whole: some servers leave
+        that line out.
+        """
+        tail = self._reader.unterminated
+        events = self._decode([tail]) if tail is not None and is_whole(tail.data) else []
+        if not self._decoder.finished:
+            try:
+                events += self._decoder.feed_eof()
+            except CodexError as error:
+                self._failure = error
+        return events
+
+    def _end_by(self, error: IdleTimeoutError | ReadError) -> list[ResponseEvent]:
+        """The body broke off. Where the turn was whole by then (a finish reason without end marker) that does not
+        matter.
+        """
+        try:
+            return self._decoder.feed_eof()
+        except StreamClosedError:
+            raise error from None

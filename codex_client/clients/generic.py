@@ -1,0 +1,156 @@
+"""The client that wires the parts together: payload builder, request executor, frame reader, decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
+from codex_client.aggregate import CollectedResponse
+from codex_client.api import (
+    AttemptOutcome,
+    AuthProvider,
+    DecoderFactory,
+    PayloadBuilder,
+    RateLimitProvider,
+    TurnContext,
+)
+from codex_client.auth.static import EnvAuth, StaticAuth
+from codex_client.client.config import ClientConfig
+from codex_client.client.http import RequestExecutor
+from codex_client.client.rate_limits import HeaderRateLimits, models_etag, server_model
+from codex_client.client.retry import AttemptBudget
+from codex_client.client.sse import FrameReader
+from codex_client.clients.attempt import Attempt
+from codex_client.clients.restart import RestartingSource
+from codex_client.clients.turn import TurnBlock, TurnWatch
+from codex_client.events import ModelsEtag, RateLimits, ResponseEvent, ServerModel
+from codex_client.payload.encode import encode_payload
+from codex_client.prompt import Prompt
+from codex_client.stream import EventSource, ResponseStream
+
+
+class GenericClient:
+    """A client for any API that has a payload builder and a decoder.
+
+    `ResponsesApiClient` and `ChatCompletionsApiClient` are this with both filled in. It owns its connections unless the
+    configuration brings an `http_client`; close it with `async with` or `aclose`. Any number of turns may run at once.
+    """
+
+    def __init__(self, config: ClientConfig, *, builder: PayloadBuilder, decoder: DecoderFactory) -> None:
+        self._config = config
+        self._builder = builder
+        self._decoder = decoder
+        self._auth = _resolve_auth(config)
+        self._executor = RequestExecutor(config, auth=self._auth)
+
+    def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
+        """One turn, as `async with client.stream(prompt) as stream`.
+
+        A prompt that cannot be sent is refused here, before any network use (`InvalidPayloadError`,
+        `UnsupportedOperationError`). Entering the block sends the request and raises what the request layer raises;
+        leaving it, in whatever way, closes the response.
+        """
+        body = encode_payload(self._builder.build(prompt))
+        return TurnBlock(lambda watch: self._open_source(body, watch), lambda: self._start_watch(prompt))
+
+    async def collect(self, prompt: Prompt) -> CollectedResponse:
+        """The same turn, awaited whole."""
+        async with self.stream(prompt) as stream:
+            return await stream.collect()
+
+    async def aclose(self) -> None:
+        """Close the connections that this client owns."""
+        await self._executor.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _open_source(self, body: bytes, watch: TurnWatch | None) -> EventSource:
+        config = self._config
+        budget = AttemptBudget(
+            request_max_retries=config.request_max_retries, stream_max_retries=config.stream_max_retries
+        )
+        observer = watch.observer if watch else None
+
+        async def open_attempt() -> Attempt:
+            return await self._open_attempt(body, budget, watch)
+
+        source = RestartingSource(open_attempt, config=config, budget=budget, observer=observer)
+        await source.open()
+        return source
+
+    async def _open_attempt(self, body: bytes, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
+        config = self._config
+        answer = await self._executor.open(body, budget=budget, observer=watch.observer if watch else None)
+        reader = FrameReader(
+            answer,
+            clock=config.clock,
+            first_event=config.timeouts.first_event,
+            idle=config.idle_timeout,
+            max_frame_bytes=config.limits.max_frame_bytes,
+        )
+        decoder = self._decoder(
+            tolerate_malformed=config.limits.tolerate_malformed,
+            raw_events=config.limits.raw_events,
+            request_id=answer.request_id,
+        )
+
+        async def report(outcome: AttemptOutcome) -> None:
+            await self._auth.report(answer.lease, outcome)
+
+        return Attempt(
+            answer,
+            reader,
+            decoder,
+            header_events=header_events(answer.headers, config.rate_limits, now=config.clock.time()),
+            report=report,
+            on_frame=watch.on_frame if watch else None,
+        )
+
+    def _start_watch(self, prompt: Prompt) -> TurnWatch | None:
+        config = self._config
+        if config.telemetry is None:
+            return None
+        context = TurnContext(
+            provider=config.provider.name,
+            wire_api=config.provider.wire_api.value,
+            model=config.model,
+            url=self._executor.url,
+            conversation_id=config.conversation_id,
+            prompt=prompt,
+        )
+        observer = config.telemetry.start_turn(context)
+        return TurnWatch(observer, config.clock) if observer is not None else None
+
+
+def _resolve_auth(config: ClientConfig) -> AuthProvider:
+    match config.auth:
+        case None:
+            return EnvAuth(config.provider)
+        case str() as key:
+            return StaticAuth(key, header=config.provider.api_key_header)
+        case auth:
+            return auth
+
+
+def header_events(
+    headers: Mapping[str, str], rate_limits: RateLimitProvider | None, *, now: float
+) -> list[ResponseEvent]:
+    """What the response headers tell, in codex's order: the model that serves, the limits, the version of the model
+    list.
+    """
+    events: list[ResponseEvent] = []
+    if model := server_model(headers):
+        events.append(ServerModel(model))
+    snapshots = (rate_limits or HeaderRateLimits()).parse(headers, now=now)
+    events += [RateLimits(snapshot) for snapshot in snapshots]
+    if etag := models_etag(headers):
+        events.append(ModelsEtag(etag))
+    return events

@@ -1,0 +1,116 @@
+"""The short way in: arguments, then environment, make a client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
+
+from codex_client.api import AuthProvider, Clock, RateLimitProvider, RequestCustomizer, Telemetry
+from codex_client.client.config import ClientConfig, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
+from codex_client.errors import ConfigurationError, MissingCredentialsError
+from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
+from codex_client.prompt import ReasoningOptions
+from codex_client.routed_client import RoutedApiClient
+
+
+class ConnectOptions(TypedDict, total=False):
+    """The keyword arguments of `connect` that are fields of `ClientConfig`, unchanged."""
+
+    conversation_id: str | None
+    reasoning: ReasoningOptions | None
+    retry: RetryPolicy
+    restart: RestartPolicy
+    timeouts: Timeouts
+    limits: StreamLimits
+    extra_headers: Mapping[str, str]
+    http_client: Any
+    telemetry: Telemetry | None
+    customizer: RequestCustomizer | None
+    rate_limits: RateLimitProvider | None
+    clock: Clock
+
+
+def connect(
+    model: str | None = None,
+    *,
+    provider: str | ModelProviderInfo | None = None,
+    base_url: str | None = None,
+    wire_api: WireApi | str | None = None,
+    auth: AuthProvider | str | None = None,
+    **options: Unpack[ConnectOptions],
+) -> RoutedApiClient:
+    """A client from arguments, then from the environment. Nothing is sent, opened or read but environment variables.
+
+    Use it as `async with connect("gpt-5") as client`. Each argument wins over its variable:
+
+    | argument   | variables, first one set wins                      | else                                  |
+    |------------|----------------------------------------------------|---------------------------------------|
+    | `model`    | `CODEX_CLIENT_MODEL`                               | `ConfigurationError`                  |
+    | `provider` | `CODEX_CLIENT_PROVIDER`                            | "openai", or "custom" with a base URL |
+    | `base_url` | `CODEX_CLIENT_BASE_URL`; `OPENAI_BASE_URL` (openai) | the provider's                        |
+    | `wire_api` | `CODEX_CLIENT_WIRE_API`                            | the provider's                        |
+    | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`              |
+
+    `provider` is a name of `built_in_providers()` or a `ModelProviderInfo`; `auth` an API key or a credential source.
+    The other arguments are fields of `ClientConfig`. Raises `ConfigurationError`, and `MissingCredentialsError` naming
+    the variable where a key is needed and none is set.
+    """
+    info = _provider(provider, base_url, wire_api)
+    auth = auth or _env("CODEX_CLIENT_API_KEY")
+    if auth is None and info.env_key and not _env(info.env_key):
+        where = f" (get one: {info.env_key_instructions})" if info.env_key_instructions else ""
+        raise MissingCredentialsError(
+            f"no API key for provider {info.name!r}; set {info.env_key}{where}, or pass auth=", env_key=info.env_key
+        )
+    model = model or _env("CODEX_CLIENT_MODEL")
+    if model is None:
+        raise ConfigurationError("no model given; pass one, such as connect('gpt-5'), or set CODEX_CLIENT_MODEL")
+    return RoutedApiClient(ClientConfig(provider=info, model=model, auth=auth, **options))
+
+
+def _provider(
+    provider: str | ModelProviderInfo | None, base_url: str | None, wire_api: WireApi | str | None
+) -> ModelProviderInfo:
+    base_url = base_url or _env("CODEX_CLIENT_BASE_URL")
+    provider = provider or _env("CODEX_CLIENT_PROVIDER") or ("custom" if base_url else "openai")
+    info = _named(provider, base_url) if isinstance(provider, str) else provider
+    if base_url:
+        info = replace(info, base_url=base_url)
+    if wire_api := wire_api or _env("CODEX_CLIENT_WIRE_API"):
+        info = replace(info, wire_api=_wire_api(wire_api))
+    return info
+
+
+def _named(name: str, base_url: str | None) -> ModelProviderInfo:
+    if name == "custom" and base_url:
+        return ModelProviderInfo(name="custom", base_url=base_url, env_key=_custom_env_key())
+    known = built_in_providers()
+    if name not in known:
+        raise ConfigurationError(
+            f"unknown provider {name!r}; known are {', '.join(sorted(known))}. "
+            "For another server pass base_url= or a ModelProviderInfo"
+        )
+    info = known[name]
+    openai_base_url = _env("OPENAI_BASE_URL")
+    return replace(info, base_url=openai_base_url) if name == "openai" and openai_base_url else info
+
+
+def _custom_env_key() -> str | None:
+    """A server named only by its URL gets the common key where there is one, and is taken to need none where there is
+    not.
+    """
+    return "OPENAI_API_KEY" if _env("OPENAI_API_KEY") else None
+
+
+def _wire_api(name: WireApi | str) -> WireApi:
+    try:
+        return WireApi(name)
+    except ValueError:
+        raise ConfigurationError(f"unknown wire_api {name!r}; it is 'responses' or 'chat'") from None
+
+
+def _env(name: str) -> str | None:
+    """The variable's value; blank counts as unset."""
+    return os.environ.get(name, "").strip() or None
