@@ -53,12 +53,14 @@ def connect(
     | `wire_api` | `CODEX_CLIENT_WIRE_API`                            | the provider's                        |
     | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`              |
 
-    `provider` is a name of `built_in_providers()` or a `ModelProviderInfo`; `auth` an API key or a credential source.
-    The other arguments are fields of `ClientConfig`. Raises `ConfigurationError`, and `MissingCredentialsError` naming
-    the variable where a key is needed and none is set.
+    A `provider` given as an argument is asked as it stands: the other `CODEX_CLIENT_` variables but the model's are not
+    read then, so that no key goes to another provider's address. `provider` is a name of `built_in_providers()` or a
+    `ModelProviderInfo`; `auth` an API key or a credential source. The other arguments are fields of `ClientConfig`.
+    Raises `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is
+    set.
     """
-    info = _provider(provider, base_url, wire_api)
-    auth = auth or _env("CODEX_CLIENT_API_KEY")
+    info = _provider(provider, base_url, wire_api) if provider else _provider_of_environment(base_url, wire_api)
+    auth = auth or (None if provider else _env("CODEX_CLIENT_API_KEY"))
     if auth is None and info.env_key and not _env(info.env_key):
         where = f" (get one: {info.env_key_instructions})" if info.env_key_instructions else ""
         raise MissingCredentialsError(
@@ -71,16 +73,21 @@ def connect(
 
 
 def _provider(
-    provider: str | ModelProviderInfo | None, base_url: str | None, wire_api: WireApi | str | None
+    provider: str | ModelProviderInfo, base_url: str | None, wire_api: WireApi | str | None
 ) -> ModelProviderInfo:
-    base_url = base_url or _env("CODEX_CLIENT_BASE_URL")
-    provider = provider or _env("CODEX_CLIENT_PROVIDER") or ("custom" if base_url else "openai")
     info = _named(provider, base_url) if isinstance(provider, str) else provider
     if base_url:
         info = replace(info, base_url=base_url)
-    if wire_api := wire_api or _env("CODEX_CLIENT_WIRE_API"):
-        info = replace(info, wire_api=_wire_api(wire_api))
-    return info
+    return replace(info, wire_api=_wire_api(wire_api)) if wire_api else info
+
+
+def _provider_of_environment(base_url: str | None, wire_api: WireApi | str | None) -> ModelProviderInfo:
+    """The server that the variables describe. They belong together: none of them is mixed with a provider that the
+    caller names, because one's key would go to the other's address.
+    """
+    base_url = base_url or _env("CODEX_CLIENT_BASE_URL")
+    provider = _env("CODEX_CLIENT_PROVIDER") or ("custom" if base_url else "openai")
+    return _provider(provider, base_url, wire_api or _env("CODEX_CLIENT_WIRE_API"))
 
 
 def _named(name: str, base_url: str | None) -> ModelProviderInfo:
