@@ -114,22 +114,16 @@ class RateLimitError(UnexpectedStatusError, RateLimited):
     rotate_account = True
 
 
-class UsageLimitReachedError(RateLimitError, UsageLimitReached):
+class UsageLimitReachedError(UnexpectedStatusError, UsageLimitReached):
     """429 because a plan's window is used up; `resets_at` (Unix seconds), `plan_type` and `rate_limits` tell which."""
 
-    retryable = False
 
-
-class UsageNotIncludedError(RateLimitError, UsageNotIncluded):
+class UsageNotIncludedError(UnexpectedStatusError, UsageNotIncluded):
     """The plan does not include this service."""
 
-    retryable = False
 
-
-class QuotaExceededStatusError(RateLimitError, QuotaExceeded):
+class QuotaExceededStatusError(UnexpectedStatusError, QuotaExceeded):
     """Credit used up, told by the status (402, 429)."""
-
-    retryable = False
 
 
 class ServerError(UnexpectedStatusError):

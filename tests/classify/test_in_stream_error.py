@@ -46,6 +46,7 @@ BY_CODE = {
     "slow_down": (RateLimitedInStreamError, RETRY, ROTATE),
     "429": (RateLimitedInStreamError, RETRY, ROTATE),
     "server_is_overloaded": (ServerOverloadedInStreamError, RETRY, STAY),
+    "insufficient_system_resource": (ServerOverloadedInStreamError, RETRY, STAY),
     "503": (ServerOverloadedInStreamError, RETRY, STAY),
     "529": (ServerOverloadedInStreamError, RETRY, STAY),
     "flex_unavailable": (ServerOverloadedInStreamError, FINAL, STAY),
