@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -143,8 +143,12 @@ class Clock(Protocol):
         """Seconds from an arbitrary start that never go back."""
         ...
 
-    def move_on_after(self, seconds: float) -> anyio.CancelScope:
-        """A scope, not yet entered, that cancels its block when `seconds` have passed."""
+    def move_on_after(self, seconds: float) -> AbstractContextManager[anyio.CancelScope, bool | None]:
+        """A block that is cancelled, and left, when `seconds` have passed."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for `seconds`."""
         ...
 
 
@@ -157,18 +161,11 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
-    def move_on_after(self, seconds: float) -> anyio.CancelScope:
+    def move_on_after(self, seconds: float) -> AbstractContextManager[anyio.CancelScope, bool | None]:
         return anyio.move_on_after(seconds)
 
-
-async def sleep(clock: Clock, seconds: float) -> None:
-    """Wait by this clock: by its own `sleep(seconds)` where it has one, as a test's clock that does not wait at all."""
-    own = getattr(clock, "sleep", None)
-    if own is not None:
-        await own(seconds)
-        return
-    with clock.move_on_after(seconds):
-        await anyio.sleep_forever()
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)

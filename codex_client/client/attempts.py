@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
-from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnObserver, sleep
+from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnObserver
 from codex_client.client.answer import HttpAnswer
 from codex_client.client.config import ClientConfig
 from codex_client.client.retry import AttemptBudget, delay, should_retry
@@ -127,7 +127,7 @@ class Attempts:
 
     async def _sleep(self, seconds: float) -> None:
         if seconds > 0:
-            await sleep(self._config.clock, float(seconds))
+            await self._config.clock.sleep(float(seconds))
 
     def _give_up(self, state: RetryCallState) -> HttpAnswer:
         error, attempts = _failure_of(state), self._budget.attempts

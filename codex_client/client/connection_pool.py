@@ -147,11 +147,7 @@ class ConnectionPool(Generic[T]):
         self._serve_waiters()
         try:
             with self._clock.move_on_after(within):
-                while waiter.connection is None:
-                    await waiter.wake_up.wait()
-                    waiter.wake_up = anyio.Event()
-                    self._doom_cut()
-                    self._serve_waiters()
+                await self._until_served(waiter)
         except BaseException:
             await self._leave_queue(waiter)
             raise
@@ -159,6 +155,13 @@ class ConnectionPool(Generic[T]):
             self._waiters.remove(waiter)
             raise TimeoutError(f"open streams: {len(self._lent)}, the most allowed; waiting: {len(self._waiters)} more")
         return waiter.connection
+
+    async def _until_served(self, waiter: _Waiter[T]) -> None:
+        while waiter.connection is None:
+            await waiter.wake_up.wait()
+            waiter.wake_up = anyio.Event()
+            self._doom_cut()
+            self._serve_waiters()
 
     async def _leave_queue(self, waiter: _Waiter[T]) -> None:
         """Its task is cancelled; what it was served in that moment goes to the next."""

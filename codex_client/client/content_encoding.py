@@ -25,7 +25,8 @@ class ContentDecoder:
     """Give it bytes with `feed`; `take` what they decode to, piece by piece, until there is none; feed again.
 
     `encoding` as in the header: gzip, of several members also; deflate, with and without its zlib header, since servers
-    differ; identity or nothing. A body that ends too early is not told from one that is whole. All raise `EncodingError`.
+    differ; identity or nothing. A body that ends too early is not told from one that is whole. All raise
+    `EncodingError`.
     """
 
     def __init__(self, encoding: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from codex_client.api import Retry, TurnObserver, sleep
+from codex_client.api import Retry, TurnObserver
 from codex_client.client.config import ClientConfig
 from codex_client.client.retry import AttemptBudget, delay, should_retry
 from codex_client.clients.attempt import Attempt
@@ -104,7 +104,7 @@ class RestartingSource:
         seconds = delay(policy, self._budget.stream_restarts, error.retry_after, self._dice())
         if self._observer is not None:
             self._observer.record(Retry("stream", self._budget.attempts + 1, seconds, error))
-        await sleep(self._config.clock, seconds)
+        await self._config.clock.sleep(seconds)
 
     def _seconds_to_reset(self, error: CodexError) -> float | None:
         """Advice that a failure gave as a point in time: decoders have no clock to turn it into a wait."""

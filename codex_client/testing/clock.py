@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
@@ -19,8 +20,8 @@ class ManualClock:
     """A `Clock` whose time moves only by `advance`.
 
     `start` is what `time` says at first, in Unix seconds; `monotonic` begins at 0. With `auto_advance=True` a
-    `codex_client.api.sleep` by this clock returns at once and moves the time by its seconds; limits still wait for
-    `advance`, or for a sleep that passes them.
+    `sleep` returns at once and moves the time by its seconds; limits still wait for `advance`, or for a sleep that
+    passes them.
     """
 
     sleeps: list[float]
@@ -40,12 +41,24 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._elapsed
 
-    def move_on_after(self, seconds: float) -> anyio.CancelScope:
-        """A scope that is cancelled by the `advance` that reaches `seconds` from now; 0 or less: on entry."""
-        return Timer(self, self._elapsed + seconds)
+    def move_on_after(self, seconds: float) -> AbstractContextManager[anyio.CancelScope, bool | None]:
+        """A block that is cancelled by the `advance` that brings the time to `seconds` from now; 0: on entry."""
+        return self._limit(Timer(self._elapsed + seconds, anyio.CancelScope()))
+
+    @contextmanager
+    def _limit(self, timer: Timer) -> Iterator[anyio.CancelScope]:
+        with timer.scope:
+            self._running.append(timer)
+            if timer.due_at <= self._elapsed + _TOLERANCE:
+                timer.scope.cancel()
+            self._changes.notify()
+            try:
+                yield timer.scope
+            finally:
+                self._running.remove(timer)
 
     async def sleep(self, seconds: float) -> None:
-        """What `codex_client.api.sleep` calls."""
+        """Wait for `seconds` of this clock; with `auto_advance` they pass at once."""
         self.sleeps.append(seconds)
         with self.move_on_after(seconds):
             # A limit around this sleep may be due before its end; either is raised by a checkpoint.
@@ -61,12 +74,12 @@ class ManualClock:
         self._elapsed += seconds
         for timer in sorted(self._running, key=lambda timer: timer.due_at):
             if timer.due_at <= self._elapsed + _TOLERANCE:
-                timer.cancel()
+                timer.scope.cancel()
 
     @property
     def timers(self) -> list[float]:
         """Seconds left to each running limit or sleep, soonest first; `inf` for those without end."""
-        return sorted(timer.due_at - self._elapsed for timer in self._running if not timer.cancel_called)
+        return sorted(timer.due_at - self._elapsed for timer in self._running if not timer.scope.cancel_called)
 
     async def wait_for_timer(self, seconds: float | None = None, *, within: float = 10.0) -> None:
         """Wait until a limit or sleep with this many seconds left is running (None: any), so that `advance` finds it.
@@ -87,65 +100,10 @@ class ManualClock:
         self.advance(max(0.0, left[0]))
         return True
 
-    def _enter(self, timer: Timer) -> None:
-        self._running.append(timer)
-        if timer.due_at <= self._elapsed + _TOLERANCE:
-            timer.cancel()
-        self._changes.notify()
 
-    def _exit(self, timer: Timer) -> None:
-        self._running.remove(timer)
+@dataclass(eq=False, slots=True)
+class Timer:
+    """A running limit or sleep, and when it is due."""
 
-
-class Timer(anyio.CancelScope):
-    """A cancel scope whose end is told by a `ManualClock`; it is known to the clock only while its block runs."""
-
-    __slots__ = ("_clock", "_scope", "due_at")
-
-    # The base class makes one of the event loop's own scopes in its place.
-    def __new__(cls, clock: ManualClock, due_at: float) -> Self:
-        return object.__new__(cls)
-
-    def __init__(self, clock: ManualClock, due_at: float) -> None:
-        self._clock = clock
-        self._scope = anyio.CancelScope()
-        self.due_at: float = due_at
-
-    def cancel(self, reason: str | None = None) -> None:
-        self._scope.cancel(reason) if reason else self._scope.cancel()
-
-    @property
-    def deadline(self) -> float:
-        """By the event loop's own time, not by the clock's: infinite, unless somebody sets it."""
-        return self._scope.deadline
-
-    @deadline.setter
-    def deadline(self, value: float) -> None:
-        self._scope.deadline = value
-
-    @property
-    def cancel_called(self) -> bool:
-        return self._scope.cancel_called
-
-    @property
-    def cancelled_caught(self) -> bool:
-        return self._scope.cancelled_caught
-
-    @property
-    def shield(self) -> bool:
-        return self._scope.shield
-
-    @shield.setter
-    def shield(self, value: bool) -> None:
-        self._scope.shield = value
-
-    def __enter__(self) -> Self:
-        self._scope.__enter__()
-        self._clock._enter(self)  # pyright: ignore[reportPrivateUsage]
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
-    ) -> bool:
-        self._clock._exit(self)  # pyright: ignore[reportPrivateUsage]
-        return self._scope.__exit__(exc_type, exc_val, exc_tb)
+    due_at: float
+    scope: anyio.CancelScope

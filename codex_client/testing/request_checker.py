@@ -112,12 +112,12 @@ def _shape_problems(shape: TypeAdapter[Any], value: Any, under: str = "") -> Ite
 def _steps(location: tuple[int | str, ...], value: Any) -> Iterator[str]:
     """The way to the place in the body. pydantic's own has the tags of unions in it, which are no steps there.
 
-    A tag is the object's own type or role, named once and before a field; other tags are not in the body at all.
+    A tag is the object's own type, named once and before a field; other tags are not in the body at all.
     """
     tagged = False
     for left, step in zip(reversed(range(len(location))), location, strict=True):
         inner: dict[Any, Any] = dict(enumerate(_list(value))) if isinstance(step, int) else _object(value)
-        if left and not tagged and step in (inner.get("type"), inner.get("role")):
+        if left and not tagged and step == inner.get("type"):
             tagged = True
         elif step in inner:
             value, tagged = inner[step], False

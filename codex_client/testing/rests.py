@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from codex_client.api import Clock, sleep
+from codex_client.api import Clock
 from codex_client.testing.changes import Changes
 from codex_client.testing.scripts import Hold, Pause, Stall
 
@@ -25,7 +25,7 @@ class Rests:
     async def rest(self, step: Pause | Hold | Stall) -> None:
         """Wait as the step says; a `Stall` returns only by cancellation."""
         if isinstance(step, Pause):
-            await sleep(self.clock, step.seconds)
+            await self.clock.sleep(step.seconds)
             return
         self._resting += 1
         self._changes.notify()

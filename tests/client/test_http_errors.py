@@ -243,10 +243,10 @@ def test_a_fault_in_a_program_is_nobodys_failure(error: Exception) -> None:
 
 
 def test_a_class_of_the_same_name_from_elsewhere_is_not_mistaken() -> None:
-    class ReadTimeout(Exception):
+    class ConnectTimeout(Exception):
         pass
 
-    assert mapped(ReadTimeout("x")) is None
+    assert mapped(ConnectTimeout("x")) is None
 
 
 def test_httpx2_is_known_by_its_names() -> None:

@@ -8,7 +8,6 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from codex_client.api import sleep
 from codex_client.testing import ManualClock
 
 
@@ -29,7 +28,7 @@ async def test_a_sleep_ends_when_the_time_has_come_and_not_before():
     woken: list[str] = []
 
     async def sleeper(name: str, seconds: float) -> None:
-        await sleep(clock, seconds)
+        await clock.sleep(seconds)
         woken.append(name)
 
     async with anyio.create_task_group() as tasks:
@@ -51,7 +50,6 @@ async def test_a_sleep_ends_when_the_time_has_come_and_not_before():
 
 async def test_a_limit_cancels_its_block_and_says_so():
     clock = ManualClock()
-    scope = clock.move_on_after(10)
 
     async def turn_time_on() -> None:
         await clock.wait_for_timer()
@@ -59,7 +57,7 @@ async def test_a_limit_cancels_its_block_and_says_so():
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(turn_time_on)
-        with scope:
+        with clock.move_on_after(10) as scope:
             await anyio.sleep_forever()
     assert scope.cancel_called
     assert scope.cancelled_caught
@@ -86,9 +84,9 @@ async def test_a_limit_of_nothing_is_due_on_entry(seconds: float):
 
 async def test_a_limit_whose_time_passed_before_its_block_is_due_on_entry():
     clock = ManualClock()
-    scope = clock.move_on_after(5)
+    limit = clock.move_on_after(5)
     clock.advance(6)
-    with scope:
+    with limit as scope:
         await anyio.sleep_forever()
     assert scope.cancelled_caught
 
@@ -121,7 +119,7 @@ async def test_a_scope_can_be_cancelled_and_shielded_as_any_other():
 async def test_auto_advance_lets_sleeps_pass_at_once_and_keeps_count():
     clock = ManualClock(auto_advance=True)
     for seconds in (0.2, 0.4, 0):
-        await sleep(clock, seconds)
+        await clock.sleep(seconds)
     assert clock.sleeps == [0.2, 0.4, 0]
     assert clock.monotonic() == pytest.approx(0.6)
 
@@ -129,7 +127,7 @@ async def test_auto_advance_lets_sleeps_pass_at_once_and_keeps_count():
 async def test_an_automatic_sleep_of_nothing_moves_nothing():
     clock = ManualClock(auto_advance=True)
     with clock.move_on_after(5) as scope:
-        await sleep(clock, 0)
+        await clock.sleep(0)
     assert (clock.monotonic(), scope.cancel_called) == (0, False)
 
 
@@ -144,7 +142,7 @@ async def test_auto_advance_leaves_limits_alone():
 async def test_a_limit_that_comes_first_cuts_an_automatic_sleep_short():
     clock = ManualClock(auto_advance=True)
     with clock.move_on_after(5) as scope:
-        await sleep(clock, 60)
+        await clock.sleep(60)
     assert scope.cancelled_caught
     assert clock.monotonic() == 5
 
@@ -153,7 +151,7 @@ async def test_an_endless_sleep_waits_even_with_auto_advance():
     clock = ManualClock(auto_advance=True)
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sleep, clock, math.inf)
+            tasks.start_soon(clock.sleep, math.inf)
             await clock.wait_for_timer(math.inf)
             await anyio.wait_all_tasks_blocked()
             assert clock.timers == [math.inf]
@@ -174,7 +172,7 @@ async def test_cancelling_a_sleep_from_outside_is_no_end_of_it():
     clock = ManualClock()
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sleep, clock, 5)
+            tasks.start_soon(clock.sleep, 5)
             await clock.wait_for_timer()
             scope.cancel()
     assert (clock.timers, clock.monotonic()) == ([], 0)
