@@ -76,11 +76,35 @@ GOOD_RESPONSES: dict[str, dict[str, Any]] = {
                 "action": {"type": "exec", "command": []},
             },
             {"type": "local_shell_call_output", "id": "c1", "output": ""},
+            {**USER, "id": "c1"},
         ]
     },
     "output_of_a_stored_call": {"input": [OUTPUT], "previous_response_id": "resp_1"},
     "output_of_a_referenced_call": {"input": [{"type": "item_reference", "id": "fc_1"}, OUTPUT]},
-    "no_input_after_a_stored_response": {"input": [USER], "conversation": {"id": "conv_1"}},
+    "output_in_a_stored_conversation": {"input": [OUTPUT], "conversation": {"id": "conv_1"}},
+    "other_client_calls": {
+        "input": [
+            *({"type": f"{kind}_call", "id": f"{kind}_1", "call_id": kind} for kind in ("computer", "shell")),
+            *({"type": f"{kind}_call_output", "call_id": kind} for kind in ("computer", "shell")),
+        ]
+    },
+    "custom_call": {
+        "input": [
+            {"type": "custom_tool_call", "call_id": "c1", "name": "c", "input": ""},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": ""},
+        ]
+    },
+    "shell_answered_as_a_function": {
+        "input": [
+            {
+                "type": "local_shell_call",
+                "call_id": "c1",
+                "status": "completed",
+                "action": {"type": "exec", "command": []},
+            },
+            OUTPUT,
+        ]
+    },
     "every_tool": {
         "tools": [
             FLAT_TOOL,
@@ -128,7 +152,9 @@ GOOD_CHAT: dict[str, dict[str, Any]] = {
             {"role": "developer", "content": [{"type": "text", "text": "b"}]},
             HI,
             {"role": "assistant", "content": "c", "reasoning": "d", "reasoning_details": []},
+            {"role": "assistant", "content": "c", "reasoning_content": "d"},
             {"role": "assistant", "refusal": "no"},
+            {"role": "assistant", "audio": {"id": "audio_1"}},
         ]
     },
     "tool_loop": {"messages": [HI, CALLING, ANSWER], "tools": [NESTED_TOOL], "tool_choice": "required"},
@@ -200,6 +226,41 @@ BAD_RESPONSES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "input: Value should have at least 1 item after validation, not 0",
             "input: missing, and neither previous_response_id, prompt nor conversation stands in for it",
         ],
+    ),
+    "no_output_for_other_client_calls": (
+        {
+            "input": [
+                {"type": "computer_call", "id": "cu_1", "call_id": "c1"},
+                {"type": "shell_call", "call_id": "c2"},
+                {"type": "custom_tool_call", "call_id": "c3", "name": "c", "input": ""},
+            ]
+        },
+        [
+            "input: no output found for computer_call 'c1'",
+            "input: no output found for shell_call 'c2'",
+            "input: no output found for custom_tool_call 'c3'",
+        ],
+    ),
+    "orphan_outputs_of_other_client_calls": (
+        {
+            "input": [
+                {"type": "computer_call_output", "call_id": "c1"},
+                {"type": "shell_call_output", "call_id": "c2"},
+                {"type": "local_shell_call_output", "id": "c3", "output": ""},
+            ]
+        },
+        [
+            "input.0: no call found for the output with call_id 'c1'",
+            "input.1: no call found for the output with call_id 'c2'",
+            "input.2: no call found for the output with call_id 'c3'",
+        ],
+    ),
+    "allowed_tools_of_others": (
+        {
+            "tools": [FLAT_TOOL],
+            "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]},
+        },
+        ["tool_choice: function 'g' is not among the tools"],
     ),
     "two_pasts": (
         {"previous_response_id": "resp_1", "conversation": "conv_1"},
@@ -409,6 +470,32 @@ BAD_CHAT: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"tools": [NESTED_TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
         ["tool_choice: function 'g' is not among the tools"],
     ),
+    "allowed_tools_of_others": (
+        {
+            "tools": [NESTED_TOOL],
+            "tool_choice": {
+                "type": "allowed_tools",
+                "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]},
+            },
+        },
+        ["tool_choice: function 'g' is not among the tools"],
+    ),
+    "schema_of_a_tool": (
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "text"}, "strict": True}}]},
+        [
+            "tools.0.parameters: type is 'text'; the root of a schema must be of type 'object'",
+            "tools.0.parameters.type: 'text' is no JSON type",
+        ],
+    ),
+    "strict_schema": (
+        {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True},
+            }
+        },
+        ["response_format.schema.additionalProperties: must be false in a strict schema"],
+    ),
     "two_limits": (
         {"max_tokens": 1, "max_completion_tokens": 1},
         ["max_tokens: cannot be used together with max_completion_tokens"],
@@ -437,6 +524,23 @@ def test_a_server_as_strict_as_openai_takes_no_reasoning_back():
     with pytest.raises(RequestProblem) as caught:
         check_chat_request(body, extensions=())
     assert caught.value.problems == ("messages.1.reasoning_content: Extra inputs are not permitted",)
+
+
+def test_a_template_stands_for_the_input():
+    assert problems(check_responses_request, {"model": "m", "stream": True, "prompt": {"id": "pmpt_1"}}) == []
+    assert problems(check_responses_request, {"model": "m", "stream": True}) == [
+        "input: missing, and neither previous_response_id, prompt nor conversation stands in for it"
+    ]
+
+
+def test_either_limit_of_tokens_alone_is_taken():
+    assert problems(check_chat_request, chat_body(max_tokens=1)) == []
+    assert problems(check_chat_request, chat_body(max_completion_tokens=1)) == []
+
+
+def test_what_is_no_object_is_told_so():
+    fault = "Input should be a valid dictionary or instance of ResponsesRequest"
+    assert problems(check_responses_request, [])[0] == f"body: {fault}"
 
 
 @pytest.mark.parametrize("check", [check_responses_request, check_chat_request])
@@ -481,6 +585,27 @@ def test_faults_of_schemas_are_named_by_their_place(schema: dict[str, Any], expe
     assert found == [f"tools.0.parameters{fault}" for fault in expected]
 
 
+@pytest.mark.parametrize(
+    "keyword", ["items", "additionalProperties", "not", "if", "then", "else", "contains", "$defs", "definitions"]
+)
+def test_schemas_inside_schemas_are_looked_into(keyword: str):
+    inner: dict[str, Any] = {"type": "text"}
+    where = keyword
+    if keyword in ("$defs", "definitions"):
+        inner, where = {"A": inner}, f"{keyword}.A"
+    found = problems(check_responses_request, responses_body(**flat_schema(type="object", **{keyword: inner})))
+    assert found == [f"tools.0.parameters.{where}.type: 'text' is no JSON type"]
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"])
+def test_keywords_that_strict_mode_does_not_know(keyword: str):
+    schema = {"type": "object", "additionalProperties": False, "properties": {"a": {keyword: [{}]}}, "required": ["a"]}
+    body = responses_body(tools=[{**FLAT_TOOL, "strict": True, "parameters": schema}])
+    assert f"tools.0.parameters.properties.a.{keyword}: not permitted in a strict schema" in problems(
+        check_responses_request, body
+    )
+
+
 def test_a_good_schema_has_no_faults():
     schema = {
         "type": "object",
@@ -489,6 +614,7 @@ def test_a_good_schema_has_no_faults():
             "b": {"type": "array", "items": {"$ref": "#/$defs/B"}},
             "c": {"anyOf": [{"type": "integer"}, {"$ref": "#"}]},
             "d": True,
+            "e": {"type": "boolean"},
         },
         "required": ["a"],
         "additionalProperties": {"type": "number"},
@@ -513,6 +639,18 @@ STRICT_FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "required": ["a"],
         },
         [".properties.a.additionalProperties: must be false in a strict schema"],
+    ),
+    "open_object_without_properties": (
+        {
+            "additionalProperties": False,
+            "properties": {"a": {"type": "object"}, "b": {"type": "string"}},
+            "required": ["a", "b"],
+        },
+        [".properties.a.additionalProperties: must be false in a strict schema"],
+    ),
+    "properties_as_a_list": (
+        {"additionalProperties": False, "properties": [], "required": []},
+        [".properties: must be an object"],
     ),
     "required_too_much": (
         {"additionalProperties": False, "properties": {}, "required": ["a"]},
