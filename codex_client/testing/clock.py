@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class ManualClock:
         return self._limit(Timer(self._elapsed + seconds, anyio.CancelScope()))
 
     @contextmanager
-    def _limit(self, timer: Timer) -> Iterator[anyio.CancelScope]:
+    def _limit(self, timer: Timer) -> Generator[anyio.CancelScope]:
         with timer.scope:
             self._running.append(timer)
             if timer.due_at <= self._elapsed + _TOLERANCE:

@@ -59,8 +59,8 @@ async def test_a_limit_cancels_its_block_and_says_so():
         tasks.start_soon(turn_time_on)
         with clock.move_on_after(10) as scope:
             await anyio.sleep_forever()
-    assert scope.cancel_called
-    assert scope.cancelled_caught
+        assert scope.cancel_called
+        assert scope.cancelled_caught
 
 
 async def test_a_limit_that_is_not_reached_changes_nothing_and_is_forgotten():
