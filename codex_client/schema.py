@@ -18,15 +18,18 @@ def model_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The same schema as OpenAI's strict mode takes it: every object closed, every property required, no defaults.
+    """The same schema as OpenAI's strict mode takes it: every object closed, every property required, no
+    defaults, unions as `anyOf`.
 
     Source: the structured-output guide ("additionalProperties: false must always be set", "all fields must be
     required"). An optional field stays optional in meaning because pydantic writes it as a union with null. Raises
     `ConfigurationError` for objects with free keys (`dict[str, …]`), which strict mode cannot express.
     """
-    return {key: _strict(key, value) for key, value in _close(schema).items()}
+    return {"anyOf" if key == "oneOf" else key: _strict(key, value) for key, value in _close(schema).items()}
 
 
+# Strict mode has neither, and no `oneOf`: pydantic writes that with a discriminator, so one member fits at most.
+_NOT_STRICT = frozenset({"default", "discriminator"})
 _MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 _SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains"})
 _LISTS_OF_SCHEMAS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
@@ -44,7 +47,7 @@ def _strict(key: str, value: Any) -> Any:
 
 
 def _close(schema: Mapping[str, Any]) -> dict[str, Any]:
-    closed = {key: value for key, value in schema.items() if key != "default"}
+    closed = {key: value for key, value in schema.items() if key not in _NOT_STRICT}
     if "properties" in closed or closed.get("type") == "object":
         if closed.get("additionalProperties"):
             raise ConfigurationError(

@@ -170,6 +170,20 @@ def test_strict_schemas_are_closed_and_require_everything_at_every_depth() -> No
     assert schema["properties"]["u"] == {"anyOf": [{"type": "object"}, {"type": "null"}], "default": None}
 
 
+def test_strict_schemas_write_tagged_unions_as_any_of() -> None:
+    class Cat(BaseModel):
+        kind: Literal["cat"]
+
+    class Dog(BaseModel):
+        kind: Literal["dog"]
+
+    class Owner(BaseModel):
+        pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+
+    pet = FunctionTool.from_model(Owner, strict=True).parameters["properties"]["pet"]
+    assert pet == {"title": "Pet", "anyOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]}
+
+
 def test_strict_schemas_cannot_have_free_keys() -> None:
     class Free(BaseModel):
         names: dict[str, int]

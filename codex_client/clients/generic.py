@@ -82,9 +82,8 @@ class GenericClient:
         async def open_attempt() -> Attempt:
             return await self._open_attempt(body, budget, watch)
 
-        source = RestartingSource(open_attempt, config=config, budget=budget, observer=observer)
-        await source.open()
-        return source
+        first = await open_attempt()
+        return RestartingSource(first, open_attempt, config=config, budget=budget, observer=observer)
 
     async def _open_attempt(self, body: bytes, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
         config = self._config

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import NoReturn
 
 from codex_client.api import Retry, TurnObserver
 from codex_client.client.config import ClientConfig
@@ -23,13 +24,14 @@ _HANDSHAKE = (Created, RateLimits, ServerModel, ModelsEtag, RawEvent)
 class RestartingSource:
     """The events of one turn, over as many attempts as the policy allows.
 
-    `open_attempt` sends the request and gives its answer. After the first event that is no handshake the turn is
-    released: from then on a failure is raised, unless the policy says restart, which puts a `StreamRestarted` into the
-    stream.
+    `first` is the attempt that has been opened already, `open_attempt` sends the request again and gives its answer.
+    After the first event that is no handshake the turn is released: from then on a failure is raised, unless the policy
+    says restart, which puts a `StreamRestarted` into the stream.
     """
 
     def __init__(
         self,
+        first: Attempt,
         open_attempt: Callable[[], Awaitable[Attempt]],
         *,
         config: ClientConfig,
@@ -42,33 +44,28 @@ class RestartingSource:
         self._budget = budget
         self._observer = observer
         self._dice = dice
-        self._attempt: Attempt | None = None
-        self._due = True
+        self._attempt = first
+        self._due = False
         self._released = False
 
     @property
     def request_id(self) -> str | None:
-        return self._attempt.request_id if self._attempt else None
+        return self._attempt.request_id
 
     @property
     def status_code(self) -> int | None:
-        return self._attempt.status_code if self._attempt else None
+        return self._attempt.status_code
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return self._attempt.headers if self._attempt else {}
-
-    async def open(self) -> None:
-        """Send the request. Raises what the request layer raises."""
-        self._attempt = await self._open_attempt()
-        self._due = False
+        return self._attempt.headers
 
     async def next_events(self) -> Sequence[ResponseEvent]:
         """The next batch of the attempt that runs, or of the one that takes its place."""
         while True:
             if self._due:
-                await self.open()
-            assert self._attempt is not None
+                self._attempt = await self._open_attempt()
+                self._due = False
             try:
                 events = await self._attempt.next_events()
             except CodexError as error:
@@ -83,12 +80,10 @@ class RestartingSource:
                 return events
 
     async def aclose(self) -> None:
-        if self._attempt is not None:
-            await self._attempt.aclose()
+        await self._attempt.aclose()
 
     def abandon(self) -> None:
-        if self._attempt is not None:
-            self._attempt.abandon()
+        self._attempt.abandon()
 
     async def _await_restart(self, error: CodexError) -> None:
         """Wait until the turn may begin anew; raises where it may not."""
@@ -100,7 +95,7 @@ class RestartingSource:
         if not should_retry(error, policy):
             raise error
         if not self._budget.take_stream_restart():
-            raise self._exhausted(error) from error
+            self._give_up(error)
         seconds = delay(policy, self._budget.stream_restarts, error.retry_after, self._dice())
         if self._observer is not None:
             self._observer.record(Retry("stream", self._budget.attempts + 1, seconds, error))
@@ -111,13 +106,14 @@ class RestartingSource:
         resets_at: float | None = getattr(error, "resets_at", None)
         return None if resets_at is None else max(0.0, resets_at - self._config.clock.time())
 
-    def _exhausted(self, error: CodexError) -> CodexError:
+    def _give_up(self, error: CodexError) -> NoReturn:
         attempts = self._budget.attempts
         if attempts == 1:
-            return error
-        return RetryLimitError(
-            f"the turn failed {attempts} times; the last time: {error.message}",
+            raise error
+        raise RetryLimitError(
+            f"the turn failed {attempts} times, the last time with: {error.message}; "
+            "raise `RetryPolicy.stream_max_retries`, or try again later",
             attempts=attempts,
             last_error=error,
             retry_after=error.retry_after,
-        )
+        ) from error

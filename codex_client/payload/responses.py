@@ -32,7 +32,7 @@ from codex_client.payload.tools import check_tool_choice, responses_tool, respon
 from codex_client.prompt import Prompt, ReasoningOptions
 from codex_client.schema import model_schema
 
-# Codex's name for every schema. It must be there, and nobody reads it.
+# The API demands a name; this is the one that codex gives to every schema.
 _SCHEMA_NAME = "codex_output_schema"
 
 
@@ -97,7 +97,7 @@ class ResponsesPayloadBuilder:
             continues=continues or refers,
             may_be_empty=continues or bool(extra.keys() & {"input", "prompt"}),
         )
-        keep_ids = self._store or continues
+        keep_ids = continues or bool(extra.get("store", self._store))
         fields = (self._item(f"input[{index}]", item, keep_ids=keep_ids) for index, item in enumerate(items))
         return [field for field in fields if field]
 

@@ -35,7 +35,6 @@ from codex_client.testing.scripts import Pause, Reply
 from codex_client.testing.turns import responses_turn
 
 _QUESTION = "Do I need an umbrella in Zurich today?"
-_PAUSE = 0.03
 _DIM, _BOLD, _END = ("\x1b[2m", "\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -56,13 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--model", default=os.environ.get("CODEX_CLIENT_MODEL", "gpt-5-mini"), help="for --live (default: %(default)s)"
     )
+    parser.add_argument(
+        "--pause", type=float, default=0.03, help="seconds between the replay server's events (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.live and not os.environ.get("OPENAI_API_KEY"):
         parser.error("--live needs OPENAI_API_KEY in the environment")
-    anyio.run(_live, options.model) if options.live else anyio.run(_offline)
+    anyio.run(live, options.model) if options.live else anyio.run(offline, options.pause)
 
 
-async def _offline() -> None:
+async def offline(pause: float) -> None:
+    """Both APIs against a replay server that rests `pause` seconds after each event."""
     call = ToolCall("call_1", "get_weather", '{"city":"Zurich","unit":"celsius"}')
     thought = "The user asks about rain. The weather tool will know."
     answer = "Yes: light rain and 11 °C in Zurich. Take the umbrella."
@@ -77,7 +80,7 @@ async def _offline() -> None:
         ],
     }
     for wire_api, replies in turns.items():
-        script = [_paced(events, done=wire_api is WireApi.CHAT) for events in replies]
+        script = [_paced(events, pause, done=wire_api is WireApi.CHAT) for events in replies]
         async with ReplayServer(script, strict=True) as server:
             _say(f"{wire_api.value}: {server.base_url}{wire_api.path}, a replay server over a real socket")
             async with connect("demo-model", provider=server.provider(wire_api), auth="demo-key") as client:
@@ -85,7 +88,8 @@ async def _offline() -> None:
             server.assert_complete()
 
 
-async def _live(model: str) -> None:
+async def live(model: str) -> None:
+    """Both APIs against the real one."""
     for wire_api in WireApi:
         async with connect(model, provider="openai", wire_api=wire_api) as client:
             _say(f"{wire_api.value}: the real API, model {model}")
@@ -136,7 +140,7 @@ def _show(event: ResponseEvent) -> None:
     sys.stdout.flush()
 
 
-def _paced(events: Sequence[dict[str, Any]], *, done: bool) -> Reply:
+def _paced(events: Sequence[dict[str, Any]], pause: float, *, done: bool) -> Reply:
     """The turn at a speed at which its arrival can be watched, with the rate-limit headers of the Codex backend."""
     headers = {
         "x-codex-primary-used-percent": "12",
@@ -145,7 +149,7 @@ def _paced(events: Sequence[dict[str, Any]], *, done: bool) -> Reply:
         "x-codex-secondary-window-minutes": "10080",
     }
     reply = Reply.from_events(events, done=done, headers=headers)
-    steps = [step for send in reply.steps for step in (send, Pause(_PAUSE))]
+    steps = [step for send in reply.steps for step in (send, Pause(pause))]
     return Reply(headers=reply.headers, transfer=reply.transfer, body=steps)
 
 

@@ -161,6 +161,22 @@ async def test_structured_output_comes_back_as_a_model() -> None:
     assert response.parse(Animal) == Animal(name="fox", legs=4)
 
 
+@pytest.mark.parametrize(
+    "config_class, wire_api, client_class",
+    [
+        (ResponsesConfig, WireApi.RESPONSES, ResponsesApiClient),
+        (ChatConfig, WireApi.CHAT, ChatCompletionsApiClient),
+        (ClientConfig, WireApi.RESPONSES, ResponsesApiClient),
+        (ClientConfig, WireApi.CHAT, ChatCompletionsApiClient),
+    ],
+)
+def test_the_route_follows_from_the_config_or_the_provider(
+    config_class: type[ClientConfig], wire_api: WireApi, client_class: type[GenericClient]
+) -> None:
+    provider = ModelProviderInfo(name="p", base_url="http://localhost/v1", wire_api=wire_api)
+    assert type(RoutedApiClient(config_class(provider=provider, model="m")).api) is client_class
+
+
 @APIS
 async def test_a_client_holds_to_its_protocol(serve: Serve, wire_api: str) -> None:
     async with serve([BODIES[wire_api]] * 5, wire_api=wire_api) as (client, server):
@@ -385,6 +401,16 @@ async def test_telemetry_is_told_of_every_step(serve: Serve, clock: ManualClock)
     ended = notes.records[-1]
     assert isinstance(ended, TurnEnded)
     assert (ended.token_usage, ended.error, ended.cancelled, ended.response_id) == (USAGE, None, False, "resp_1")
+
+
+async def test_telemetry_is_told_of_a_stream_that_is_begun_anew(serve: Serve, clock: ManualClock) -> None:
+    notes = Notebook()
+    script = [sse(responses_turn(TEXT)[:1]), BODIES["responses"]]
+    async with serve(script, clock=clock, retry=RetryPolicy(jitter=0), telemetry=notes) as (client, _):
+        await client.collect(Prompt("x"))
+    retries = [record for record in notes.records if isinstance(record, Retry)]
+    assert [(retry.layer, retry.attempt, type(retry.reason)) for retry in retries] == [("stream", 2, StreamClosedError)]
+    assert sum(isinstance(record, SseEvent) and record.first for record in notes.records) == 1
 
 
 async def test_telemetry_hears_of_the_end_in_every_case(serve: Serve) -> None:

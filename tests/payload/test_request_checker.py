@@ -24,17 +24,10 @@ USER: dict[str, Any] = {"type": "message", "role": "user", "content": [{"type": 
 CALL: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
 OUTPUT: dict[str, Any] = {"type": "function_call_output", "call_id": "c1", "output": "1"}
 HI: dict[str, Any] = {"role": "user", "content": "hi"}
-TOOL_CALL: dict[str, Any] = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-CALLING: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}
-ANSWER: dict[str, Any] = {"role": "tool", "tool_call_id": "c1", "content": "1"}
 
 
 def responses_body(**fields: Any) -> dict[str, Any]:
     return copy.deepcopy({"model": "m", "stream": True, "input": [USER], **fields})
-
-
-def chat_body(**fields: Any) -> dict[str, Any]:
-    return copy.deepcopy({"model": "m", "stream": True, "messages": [HI], **fields})
 
 
 def problems(check: Callable[[dict[str, Any]], None], body: Any) -> list[str]:
@@ -143,65 +136,6 @@ GOOD_RESPONSES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fields", list(GOOD_RESPONSES.values()), ids=list(GOOD_RESPONSES))
 def test_good_responses_bodies_are_taken(fields: dict[str, Any]):
     assert problems(check_responses_request, responses_body(**fields)) == []
-
-
-GOOD_CHAT: dict[str, dict[str, Any]] = {
-    "roles": {
-        "messages": [
-            {"role": "system", "content": "a"},
-            {"role": "developer", "content": [{"type": "text", "text": "b"}]},
-            HI,
-            {"role": "assistant", "content": "c", "reasoning": "d", "reasoning_details": []},
-            {"role": "assistant", "content": "c", "reasoning_content": "d"},
-            {"role": "assistant", "refusal": "no"},
-            {"role": "assistant", "audio": {"id": "audio_1"}},
-        ]
-    },
-    "tool_loop": {"messages": [HI, CALLING, ANSWER], "tools": [NESTED_TOOL], "tool_choice": "required"},
-    "parts": {
-        "messages": [
-            {
-                "role": "user",
-                "content": [
-                    {"type": "image_url", "image_url": {"url": "data:,", "detail": "low"}},
-                    {"type": "file", "file": {"file_data": "data:,", "filename": "a"}},
-                    {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
-                ],
-            }
-        ]
-    },
-    "custom": {
-        "messages": [
-            HI,
-            {
-                "role": "assistant",
-                "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "c", "input": ""}}],
-            },
-            ANSWER,
-        ],
-        "tools": [{"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}}],
-        "tool_choice": {"type": "custom", "custom": {"name": "c"}},
-    },
-    "allowed_tools": {
-        "tools": [NESTED_TOOL],
-        "tool_choice": {
-            "type": "allowed_tools",
-            "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
-        },
-    },
-    "schema": {
-        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": OBJECT, "strict": False}}
-    },
-}
-
-
-@pytest.mark.parametrize("fields", list(GOOD_CHAT.values()), ids=list(GOOD_CHAT))
-def test_good_chat_bodies_are_taken(fields: dict[str, Any]):
-    assert problems(check_chat_request, chat_body(**fields)) == []
-
-
-def flat_schema(**schema: Any) -> dict[str, Any]:
-    return {"tools": [{**FLAT_TOOL, "parameters": schema}]}
 
 
 BAD_RESPONSES: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -313,10 +247,7 @@ BAD_RESPONSES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"input": [CALL, {**OUTPUT, "type": "custom_tool_call_output"}]},
         ["input.1: a custom_tool_call_output does not answer the function_call 'c1'"],
     ),
-    "call_twice": (
-        {"input": [CALL, CALL, OUTPUT]},
-        ["input.1: call_id 'c1' is used by an earlier call"],
-    ),
+    "call_twice": ({"input": [CALL, CALL, OUTPUT]}, ["input.1: call_id 'c1' is used by an earlier call"]),
     "output_twice": ({"input": [CALL, OUTPUT, OUTPUT]}, ["input.2: call 'c1' has an output already"]),
     "item_id_twice": (
         {"input": [{**USER, "id": "msg_1"}, {**USER, "id": "msg_1"}]},
@@ -330,14 +261,6 @@ BAD_RESPONSES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "tools.0.strict: Field required",
             "tools.0.function: Extra inputs are not permitted",
         ],
-    ),
-    "root_of_a_schema": (
-        flat_schema(type="string"),
-        ["tools.0.parameters: type is 'string'; the root of a schema must be of type 'object'"],
-    ),
-    "tool_in_a_namespace": (
-        {"tools": [{"type": "namespace", "name": "n", "description": "", "tools": [{**FLAT_TOOL, "parameters": {}}]}]},
-        ["tools.0.tools.0.parameters: type is None; the root of a schema must be of type 'object'"],
     ),
     "options_of_tools_without_tools": (
         {"tool_choice": "required", "parallel_tool_calls": True},
@@ -358,23 +281,6 @@ BAD_RESPONSES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"tools": [FLAT_TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
         ["tool_choice.name: Field required", "tool_choice.function: Extra inputs are not permitted"],
     ),
-    "loose_strict_schema": (
-        {
-            "text": {
-                "format": {
-                    "type": "json_schema",
-                    "name": "n",
-                    "strict": True,
-                    "schema": {"type": "object", "properties": {"a": {"type": "string", "default": ""}}},
-                }
-            }
-        },
-        [
-            "text.format.schema.additionalProperties: must be false in a strict schema",
-            "text.format.schema.required: must name every property of a strict schema, and no other",
-            "text.format.schema.properties.a.default: not permitted in a strict schema",
-        ],
-    ),
     "too_much_metadata": (
         {"metadata": {str(number): "" for number in range(17)}},
         ["metadata: Dictionary should have at most 16 items after validation, not more"],
@@ -387,155 +293,11 @@ def test_every_fault_of_a_responses_body_is_named(fields: dict[str, Any], expect
     assert problems(check_responses_request, responses_body(**fields)) == expected
 
 
-BAD_CHAT: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "keys_of_the_other_api": (
-        {"instructions": "a", "input": []},
-        ["instructions: Extra inputs are not permitted", "input: Extra inputs are not permitted"],
-    ),
-    "no_messages": ({"messages": []}, ["messages: List should have at least 1 item after validation, not 0"]),
-    "messages_are_no_list": ({"messages": "hi"}, ["messages: Input should be a valid list"]),
-    "unknown_key_of_a_message": (
-        {"messages": [{**HI, "reasoning": "a"}, {"role": "assistant", "content": "b", "reasoning": {"text": "c"}}]},
-        [
-            "messages.0.reasoning: Extra inputs are not permitted",
-            "messages.1.reasoning: Extra inputs are not permitted",
-        ],
-    ),
-    "image_of_a_tool": (
-        {
-            "messages": [
-                CALLING,
-                {**ANSWER, "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]},
-            ]
-        },
-        [
-            "messages.1.content.0.type: Input should be 'text'",
-            "messages.1.content.0.text: Field required",
-            "messages.1.content.0.image_url: Extra inputs are not permitted",
-        ],
-    ),
-    "file_by_url": (
-        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_url": "a"}}]}]},
-        ["messages.0.content.0.file.file_url: Extra inputs are not permitted"],
-    ),
-    "file_that_is_none": (
-        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"filename": "a"}}]}]},
-        ["messages.0.content.0.file: Value error, one of file_id, file_data is needed"],
-    ),
-    "answer_missing_at_the_end": (
-        {"messages": [HI, CALLING]},
-        ["messages: tool messages are missing at the end for ['c1']"],
-    ),
-    "answer_too_late": (
-        {"messages": [CALLING, HI, ANSWER]},
-        [
-            "messages.1: tool messages are missing before it for ['c1']",
-            "messages.2: a tool message for 'c1', which no call right before it has",
-        ],
-    ),
-    "answer_twice": (
-        {"messages": [CALLING, ANSWER, ANSWER]},
-        ["messages.2: a tool message for 'c1', which no call right before it has"],
-    ),
-    "call_id_twice": (
-        {"messages": [CALLING, ANSWER, CALLING, ANSWER]},
-        ["messages.2: tool call id 'c1' is used by an earlier call"],
-    ),
-    "assistant_that_says_nothing": (
-        {"messages": [{"role": "assistant", "content": None}]},
-        ["messages.0: an assistant message needs content, a refusal or tool_calls"],
-    ),
-    "arguments_as_an_object": (
-        {
-            "messages": [
-                {
-                    "role": "assistant",
-                    "tool_calls": [{**TOOL_CALL, "function": {"name": "f", "arguments": {"a": 1}}}],
-                },
-                ANSWER,
-            ]
-        },
-        ["messages.0.tool_calls.0.function.arguments: Input should be a valid string"],
-    ),
-    "flat_tool": (
-        {"tools": [FLAT_TOOL]},
-        [
-            "tools.0.function: Field required",
-            "tools.0.name: Extra inputs are not permitted",
-            "tools.0.strict: Extra inputs are not permitted",
-            "tools.0.parameters: Extra inputs are not permitted",
-        ],
-    ),
-    "choice_of_another": (
-        {"tools": [NESTED_TOOL], "tool_choice": {"type": "function", "function": {"name": "g"}}},
-        ["tool_choice: function 'g' is not among the tools"],
-    ),
-    "allowed_tools_of_others": (
-        {
-            "tools": [NESTED_TOOL],
-            "tool_choice": {
-                "type": "allowed_tools",
-                "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]},
-            },
-        },
-        ["tool_choice: function 'g' is not among the tools"],
-    ),
-    "schema_of_a_tool": (
-        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "text"}, "strict": True}}]},
-        [
-            "tools.0.parameters: type is 'text'; the root of a schema must be of type 'object'",
-            "tools.0.parameters.type: 'text' is no JSON type",
-        ],
-    ),
-    "strict_schema": (
-        {
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "n", "schema": {"type": "object"}, "strict": True},
-            }
-        },
-        ["response_format.schema.additionalProperties: must be false in a strict schema"],
-    ),
-    "two_limits": (
-        {"max_tokens": 1, "max_completion_tokens": 1},
-        ["max_tokens: cannot be used together with max_completion_tokens"],
-    ),
-    "usage_misspelt": (
-        {"stream_options": {"include_usages": True}},
-        ["stream_options.include_usages: Extra inputs are not permitted"],
-    ),
-    "schema": (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "array"}}}},
-        [
-            "response_format.schema: type is 'array'; the root of a schema must be of type 'object'",
-            "response_format.schema: an array without items",
-        ],
-    ),
-}
-
-
-@pytest.mark.parametrize("fields, expected", list(BAD_CHAT.values()), ids=list(BAD_CHAT))
-def test_every_fault_of_a_chat_body_is_named(fields: dict[str, Any], expected: list[str]):
-    assert problems(check_chat_request, chat_body(**fields)) == expected
-
-
-def test_a_server_as_strict_as_openai_takes_no_reasoning_back():
-    body = chat_body(messages=[HI, {"role": "assistant", "content": "a", "reasoning_content": "b"}])
-    with pytest.raises(RequestProblem) as caught:
-        check_chat_request(body, extensions=())
-    assert caught.value.problems == ("messages.1.reasoning_content: Extra inputs are not permitted",)
-
-
 def test_a_template_stands_for_the_input():
     assert problems(check_responses_request, {"model": "m", "stream": True, "prompt": {"id": "pmpt_1"}}) == []
     assert problems(check_responses_request, {"model": "m", "stream": True}) == [
         "input: missing, and neither previous_response_id, prompt nor conversation stands in for it"
     ]
-
-
-def test_either_limit_of_tokens_alone_is_taken():
-    assert problems(check_chat_request, chat_body(max_tokens=1)) == []
-    assert problems(check_chat_request, chat_body(max_completion_tokens=1)) == []
 
 
 def test_what_is_no_object_is_told_so():
@@ -558,128 +320,6 @@ def test_the_problem_reads_as_a_list_and_survives_pickle():
     assert str(problem) == "the request body has 2 problem(s):\na: wrong\nb: wrong"
     copied = pickle.loads(pickle.dumps(problem))
     assert (str(copied), copied.problems) == (str(problem), ("a: wrong", "b: wrong"))
-
-
-SCHEMA_FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "no_type": ({"properties": {"a": {"type": "text"}}}, [".properties.a.type: 'text' is no JSON type"]),
-    "properties_as_a_list": ({"properties": []}, [".properties: must be an object"]),
-    "empty_union": (
-        {"properties": {"a": {"anyOf": []}}},
-        [".properties.a.anyOf: must be a list with at least one schema"],
-    ),
-    "property_that_is_no_schema": ({"properties": {"a": 1}}, [".properties.a: a schema is an object, not int"]),
-    "empty_enum": ({"properties": {"a": {"enum": []}}}, [".properties.a.enum: must be a list with at least one value"]),
-    "array_of_what": ({"properties": {"a": {"type": "array"}}}, [".properties.a: an array without items"]),
-    "required_as_a_name": ({"required": "a"}, [".required: must be a list of names"]),
-    "required_twice": ({"required": ["a", "a"]}, [".required: must be a list of different names"]),
-    "lost_reference": (
-        {"properties": {"a": {"$ref": "#/$defs/B"}, "b": {"$ref": "https://a.example"}}},
-        [".properties.a.$ref: '#/$defs/B' leads nowhere", ".properties.b.$ref: 'https://a.example' leads nowhere"],
-    ),
-}
-
-
-@pytest.mark.parametrize("schema, expected", list(SCHEMA_FAULTS.values()), ids=list(SCHEMA_FAULTS))
-def test_faults_of_schemas_are_named_by_their_place(schema: dict[str, Any], expected: list[str]):
-    found = problems(check_responses_request, responses_body(**flat_schema(type="object", **schema)))
-    assert found == [f"tools.0.parameters{fault}" for fault in expected]
-
-
-@pytest.mark.parametrize(
-    "keyword", ["items", "additionalProperties", "not", "if", "then", "else", "contains", "$defs", "definitions"]
-)
-def test_schemas_inside_schemas_are_looked_into(keyword: str):
-    inner: dict[str, Any] = {"type": "text"}
-    where = keyword
-    if keyword in ("$defs", "definitions"):
-        inner, where = {"A": inner}, f"{keyword}.A"
-    found = problems(check_responses_request, responses_body(**flat_schema(type="object", **{keyword: inner})))
-    assert found == [f"tools.0.parameters.{where}.type: 'text' is no JSON type"]
-
-
-@pytest.mark.parametrize("keyword", ["oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"])
-def test_keywords_that_strict_mode_does_not_know(keyword: str):
-    schema = {"type": "object", "additionalProperties": False, "properties": {"a": {keyword: [{}]}}, "required": ["a"]}
-    body = responses_body(tools=[{**FLAT_TOOL, "strict": True, "parameters": schema}])
-    assert f"tools.0.parameters.properties.a.{keyword}: not permitted in a strict schema" in problems(
-        check_responses_request, body
-    )
-
-
-def test_a_good_schema_has_no_faults():
-    schema = {
-        "type": "object",
-        "properties": {
-            "a": {"type": ["string", "null"], "enum": ["x", None]},
-            "b": {"type": "array", "items": {"$ref": "#/$defs/B"}},
-            "c": {"anyOf": [{"type": "integer"}, {"$ref": "#"}]},
-            "d": True,
-            "e": {"type": "boolean"},
-        },
-        "required": ["a"],
-        "additionalProperties": {"type": "number"},
-        "$defs": {"B": {"type": "object", "properties": {}, "additionalProperties": False}},
-    }
-    assert problems(check_responses_request, responses_body(**flat_schema(**schema))) == []
-
-
-STRICT_FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "union_at_the_root": (
-        {"anyOf": [{"type": "null"}], "additionalProperties": False},
-        [": the root of a strict schema must not be an anyOf"],
-    ),
-    "keywords": (
-        {"additionalProperties": False, "properties": {"a": {"oneOf": [{"type": "null"}]}}, "required": ["a"]},
-        [".properties.a.oneOf: not permitted in a strict schema"],
-    ),
-    "open_inside": (
-        {
-            "additionalProperties": False,
-            "properties": {"a": {"properties": {}, "additionalProperties": True}},
-            "required": ["a"],
-        },
-        [".properties.a.additionalProperties: must be false in a strict schema"],
-    ),
-    "open_object_without_properties": (
-        {
-            "additionalProperties": False,
-            "properties": {"a": {"type": "object"}, "b": {"type": "string"}},
-            "required": ["a", "b"],
-        },
-        [".properties.a.additionalProperties: must be false in a strict schema"],
-    ),
-    "properties_as_a_list": (
-        {"additionalProperties": False, "properties": [], "required": []},
-        [".properties: must be an object"],
-    ),
-    "required_too_much": (
-        {"additionalProperties": False, "properties": {}, "required": ["a"]},
-        [".required: must name every property of a strict schema, and no other"],
-    ),
-    "required_as_a_name": (
-        {"additionalProperties": False, "properties": {"a": {"type": "null"}}, "required": "a"},
-        [".required: must be a list of names"],
-    ),
-    "no_schema": (
-        {"additionalProperties": False, "properties": {"a": True}, "required": ["a"]},
-        [".properties.a: a schema is an object, not bool"],
-    ),
-}
-
-
-@pytest.mark.parametrize("schema, expected", list(STRICT_FAULTS.values()), ids=list(STRICT_FAULTS))
-def test_strict_schemas_keep_the_stricter_rules(schema: dict[str, Any], expected: list[str]):
-    tool = {**FLAT_TOOL, "strict": True, "parameters": {"type": "object", **schema}}
-    found = problems(check_responses_request, responses_body(tools=[tool]))
-    assert found == [f"tools.0.parameters{fault}" for fault in expected]
-
-
-def test_a_schema_that_is_no_object_is_told():
-    body = responses_body(text={"format": {"type": "json_schema", "name": "n", "schema": []}})
-    assert problems(check_responses_request, body) == [
-        "text.format.schema: Input should be a valid dictionary",
-        "text.format.schema: a schema is an object, not list",
-    ]
 
 
 KEYS = st.sampled_from(
