@@ -165,7 +165,7 @@ class TurnAccumulator:
         )
 
     def _reset(self) -> None:
-        self.completed = False
+        self.completed: bool = False
         self.rate_limits: dict[str, RateLimitSnapshot] = {}
         self._open: dict[int, _OpenItem] = {}
         self._response_id: str | None = None

@@ -50,10 +50,10 @@ from codex_client.errors import MissingExtraError
 try:
     from opentelemetry.metrics import Meter, MeterProvider, get_meter
     from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider, get_tracer
-except ImportError as error:
+except ImportError:
     raise MissingExtraError(
         "OpenTelemetry is not installed; install it with: pip install 'codex-client[otel]'", extra="otel"
-    ) from error
+    ) from None
 
 _SCOPE: Final = "codex_client"
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 import anyio
-from anyio.lowlevel import current_token
+from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import Clock, Lease
 from codex_client.classify.answer import REQUEST_ID_HEADERS
@@ -70,7 +70,7 @@ class HttpAnswer:
         self._decoder: ContentDecoder | None = None
         self._ended = False
         self._closed = False
-        self.loop = current_token()
+        self.loop: EventLoopToken = current_token()
 
     @property
     def status_code(self) -> int:

@@ -34,18 +34,18 @@ class Connection(Generic[T]):
     __slots__ = ("idle_since", "origin", "transport")
 
     def __init__(self, origin: Origin) -> None:
-        self.origin = origin
+        self.origin: Origin = origin
         self.transport: T | None = None
-        self.idle_since = 0.0
+        self.idle_since: float = 0.0
 
 
 class _Waiter(Generic[T]):
     __slots__ = ("connection", "origin", "wake_up")
 
     def __init__(self, origin: Origin) -> None:
-        self.origin = origin
+        self.origin: Origin = origin
         self.connection: Connection[T] | None = None
-        self.wake_up = anyio.Event()
+        self.wake_up: anyio.Event = anyio.Event()
 
 
 class ConnectionPool(Generic[T]):

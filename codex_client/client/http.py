@@ -60,7 +60,7 @@ class RequestExecutor:
         new_request_id: Callable[[], str] = lambda: str(uuid4()),
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.url = config.provider.base_url.rstrip("/") + config.provider.wire_api.path
+        self.url: str = config.provider.base_url.rstrip("/") + config.provider.wire_api.path
         self._config = config
         self._auth = auth
         self._dice = dice

@@ -17,10 +17,10 @@ class AttemptBudget:
     """
 
     def __init__(self, request_max_retries: int, stream_max_retries: int) -> None:
-        self.attempts = 0
-        self.request_retries = 0
-        self.stream_restarts = 0
-        self.refreshed = False
+        self.attempts: int = 0
+        self.request_retries: int = 0
+        self.stream_restarts: int = 0
+        self.refreshed: bool = False
         self.client_request_id: str | None = None
         self._request_max_retries = request_max_retries
         self._stream_max_retries = stream_max_retries

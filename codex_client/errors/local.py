@@ -53,7 +53,7 @@ class TokenRefreshError(AuthError):
     def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
         super().__init__(message, retry_after=retry_after)
         self.permanent = permanent
-        self.retryable = not permanent
+        self.retryable: bool = not permanent
 
 
 class PoolExhaustedError(CodexError):

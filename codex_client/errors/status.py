@@ -62,7 +62,7 @@ class UnexpectedStatusError(CodexError):
         self.headers: dict[str, str] = dict(headers or {})
         self.resets_at = resets_at
         self.plan_type = plan_type
-        self.rate_limits = tuple(rate_limits)
+        self.rate_limits: tuple[RateLimitSnapshot, ...] = tuple(rate_limits)
 
 
 class AuthenticationError(UnexpectedStatusError):

@@ -20,8 +20,8 @@ class RetryLimitError(CodexError):
         self.attempts = attempts
         self.last_error = last_error
         if last_error is not None:
-            self.rotate_account = last_error.rotate_account
-            self.partial = last_error.partial
+            self.rotate_account: bool = last_error.rotate_account
+            self.partial: CollectedResponse | None = last_error.partial
 
 
 class StreamError(CodexError):

@@ -6,9 +6,9 @@ reference lists as required (codex sends them so with `store: false`), and parts
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from codex_client.testing.request_shapes import (
     LEFT_OUT,
@@ -204,7 +204,7 @@ class ItemReference(Shape):
 class ServerItem(Shape):
     """Work that the server did itself. Its fields are not looked into, but it needs its id."""
 
-    model_config = Shape.model_config | {"extra": "allow"}
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: Literal[
         "code_interpreter_call",
@@ -223,7 +223,7 @@ class ServerItem(Shape):
 class ClientItem(Shape):
     """Items of the newer client-run tools, whose fields are not looked into."""
 
-    model_config = Shape.model_config | {"extra": "allow"}
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: Literal[
         "apply_patch_call",

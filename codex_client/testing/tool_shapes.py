@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from codex_client.testing.request_shapes import LEFT_OUT, Name, Shape, Text
 
@@ -63,7 +63,7 @@ class Namespace(Shape):
 class BuiltIn(Shape):
     """A tool that the server runs or defines itself; its options are not looked into."""
 
-    model_config = Shape.model_config | {"extra": "allow"}
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     type: Literal[
         "apply_patch",
