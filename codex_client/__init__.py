@@ -15,7 +15,7 @@ from typing import Any
 _ROOMS = {
     "aggregate": "CollectedResponse ToolCall",
     "api": """
-        ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory Lease PayloadBuilder
+        ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory HttpClient Lease PayloadBuilder
         RateLimitProvider RequestCustomizer ResponseDecoder Retry SseEvent SystemClock Telemetry TurnContext
         TurnEnded TurnObserver TurnRecord
     """,

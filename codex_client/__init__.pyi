@@ -11,6 +11,7 @@ from codex_client.api import (
     AuthProvider as AuthProvider,
     Clock as Clock,
     DecoderFactory as DecoderFactory,
+    HttpClient as HttpClient,
     Lease as Lease,
     PayloadBuilder as PayloadBuilder,
     RateLimitProvider as RateLimitProvider,

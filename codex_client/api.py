@@ -132,6 +132,16 @@ class RateLimitProvider(Protocol):
         ...
 
 
+class HttpClient(Protocol):
+    """What is used of a caller's own HTTP client: an `httpx.AsyncClient`, or one of httpx's continuation httpx2."""
+
+    def build_request(
+        self, method: str, url: str, *, headers: Any, content: Any, timeout: Any, extensions: Any
+    ) -> Any: ...
+
+    async def send(self, request: Any, *, stream: bool, follow_redirects: bool) -> Any: ...
+
+
 class Clock(Protocol):
     """Time, so that tests need not wait for it."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
-from codex_client.api import AuthProvider, Clock, RateLimitProvider, RequestCustomizer, Telemetry
+from codex_client.api import AuthProvider, Clock, HttpClient, RateLimitProvider, RequestCustomizer, Telemetry
 from codex_client.client.config import ClientConfig, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
 from codex_client.errors import ConfigurationError, MissingCredentialsError
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
@@ -25,7 +25,7 @@ class ConnectOptions(TypedDict, total=False):
     timeouts: Timeouts
     limits: StreamLimits
     extra_headers: Mapping[str, str]
-    http_client: Any
+    http_client: HttpClient | None
     telemetry: Telemetry | None
     customizer: RequestCustomizer | None
     rate_limits: RateLimitProvider | None

@@ -16,6 +16,7 @@ OPTIONAL = (
     "codex_client.otel",
     "codex_client.testing",
     "h2",
+    "httpx2",
     "keyring",
     "opentelemetry",
     "pytest",

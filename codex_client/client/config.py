@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from codex_client.api import AuthProvider, Clock, RateLimitProvider, RequestCustomizer, SystemClock, Telemetry
+from codex_client.api import (
+    AuthProvider,
+    Clock,
+    HttpClient,
+    RateLimitProvider,
+    RequestCustomizer,
+    SystemClock,
+    Telemetry,
+)
 from codex_client.client.framer import DEFAULT_MAX_FRAME_BYTES
 from codex_client.errors import ConfigurationError
 from codex_client.model_provider import ModelProviderInfo, WireApi
 from codex_client.prompt import ReasoningOptions
-
-if TYPE_CHECKING:
-    import httpx
 
 T = TypeVar("T", int, float)
 
@@ -107,7 +112,8 @@ class ClientConfig:
 
     `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id`
     names the conversation to the server (session headers, default prompt cache key). `reasoning` applies where a prompt
-    sets none. `extra_headers` win over the provider's. `http_client` is used as it is and never closed.
+    sets none. `extra_headers` win over the provider's. `http_client` (of httpx or httpx2) is used as it is and never
+    closed.
     """
 
     provider: ModelProviderInfo
@@ -120,7 +126,7 @@ class ClientConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: StreamLimits = field(default_factory=StreamLimits)
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    http_client: httpx.AsyncClient | None = None
+    http_client: HttpClient | None = None
     telemetry: Telemetry | None = None
     customizer: RequestCustomizer | None = None
     rate_limits: RateLimitProvider | None = None

@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx
 from anyio.lowlevel import current_token
 
-from codex_client.api import AuthProvider, Lease, TurnObserver
+from codex_client.api import AuthProvider, HttpClient, Lease, TurnObserver
 from codex_client.classify import status_error
 from codex_client.client.answer import HttpAnswer
 from codex_client.client.attempts import Attempts
@@ -66,8 +66,11 @@ class RequestExecutor:
         self._dice = dice
         self._new_request_id = new_request_id
         self._environ = environ
-        self._owns_client = config.http_client is None
-        self._client = config.http_client or new_http_client(config.clock)
+        self._own_client: httpx.AsyncClient | None = None
+        if config.http_client is not None:
+            self._client: HttpClient = config.http_client
+        else:
+            self._client = self._own_client = new_http_client(config.clock)
         self._open: set[HttpAnswer] = set()
         self._buried: deque[HttpAnswer] = deque()
         self._closed = False
@@ -101,8 +104,8 @@ class RequestExecutor:
             else:
                 answer.abandon()
         await self._finish_buried()
-        if self._owns_client:
-            await self._client.aclose()
+        if self._own_client is not None:
+            await self._own_client.aclose()
 
     def release(self, answer: HttpAnswer) -> None:
         """An answer tells that it is closed."""
@@ -173,20 +176,22 @@ class RequestExecutor:
     def _build_request(self, url: str, headers: Mapping[str, str], body: bytes) -> httpx.Request:
         limits, address = self._config.timeouts, httpx.URL(url)
         extensions: dict[str, Any] = {}
-        if address.query and self._owns_client:
+        if address.query and self._own_client is not None:
             # httpx logs the URL of every request, and some providers take their key in the query.
             extensions["target"] = address.raw_path
             address = address.copy_with(query=None)
         request = self._client.build_request(
             "POST",
-            address,
+            # Text, because a client of another family (httpx2) has a URL class of its own.
+            str(address),
             # Bytes, because httpx takes text to be ASCII.
             headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
             content=body,
             timeout=(limits.connect, None, limits.write, limits.pool),
             extensions=extensions,
         )
-        request.stream = RequestBody(body)
+        if isinstance(request, httpx.Request):
+            request.stream = RequestBody(body)
         return request
 
     def _adopt(
