@@ -1,8 +1,9 @@
-"""The seams: what may be plugged in, as protocols of one to three methods, and the small values that they exchange."""
+"""The seams: what may be plugged in, as small protocols, and the values that they exchange."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -55,6 +56,16 @@ class ResponseDecoder(Protocol):
     @property
     def failure(self) -> CodexError | None:
         """The failure that ended the turn; it is raised after the events that `feed` gave with it."""
+        ...
+
+    @property
+    def ignored(self) -> Counter[str]:
+        """Frames that meant nothing, by wire type."""
+        ...
+
+    @property
+    def malformed(self) -> int:
+        """Frames that were skipped because their JSON is broken."""
         ...
 
     def feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
@@ -230,7 +241,10 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The turn is over: completed, failed (`error`), or left by the caller before its end (`cancelled`)."""
+    """The turn is over: completed, failed (`error`), or left by the caller before its end (`cancelled`).
+
+    `ignored_frames` meant nothing to the decoder, `malformed_frames` were skipped (`StreamLimits.tolerate_malformed`).
+    """
 
     duration: float
     response_id: str | None = None
@@ -239,6 +253,8 @@ class TurnEnded:
     finish_reason: str | None = None
     error: CodexError | None = None
     cancelled: bool = False
+    ignored_frames: int = 0
+    malformed_frames: int = 0
     response: CollectedResponse | None = field(default=None, repr=False)
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.condense import AggregateMode, Aggregator
@@ -34,6 +35,12 @@ class EventSource(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def ignored(self) -> Mapping[str, int]: ...
+
+    @property
+    def malformed(self) -> int: ...
 
     async def next_events(self) -> Sequence[ResponseEvent]:
         """The next batch, never empty before the end; empty when the turn is over. Events that came before an error are
@@ -62,6 +69,8 @@ class ResponseStream:
         self._ready: deque[ResponseEvent] = deque()
         self._sum = TurnAccumulator()
         self._error: CodexError | None = None
+        self._interrupted: str | None = None
+        self._reading = False
         self._over = False
         self._closed = False
 
@@ -117,9 +126,19 @@ class ResponseStream:
         """The response's headers, lower-case names."""
         return self._source.headers
 
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """How many frames meant nothing to the decoder, by wire type."""
+        return self._source.ignored
+
+    @property
+    def malformed(self) -> int:
+        """How many frames were skipped because their JSON is broken (`StreamLimits.tolerate_malformed`)."""
+        return self._source.malformed
+
     def aggregate(self, mode: AggregateMode) -> AggregatedEvents:
         """The rest of this stream, condensed (see `AggregateMode`)."""
-        return AggregatedEvents(self, Aggregator(mode))
+        return AggregatedEvents(self, Aggregator(AggregateMode(mode)))
 
     def buffered(self, max_events: int) -> BufferedEvents:
         """Read ahead up to `max_events` events in a task of its own, so that a pause of the reader does not pause the
@@ -152,8 +171,13 @@ class ResponseStream:
             raise self._error
         if self._over:
             return False
+        if self._interrupted is not None:
+            raise StreamError(self._interrupted, partial=self.response)
         if self._closed:
             raise RuntimeError("the stream is closed; read it inside its `async with` block")
+        if self._reading:
+            raise RuntimeError("another task reads this stream; one task at a time may")
+        self._reading = True
         try:
             events = await self._source.next_events()
         except CodexError as error:
@@ -161,15 +185,20 @@ class ResponseStream:
                 error.partial = self._partial(error)
             self._error = error
             raise
-        except BaseException:
-            # The transport drops a connection whose read was cancelled; going on would look like the server's early
-            # end.
-            self._error = StreamError(
+        except anyio.get_cancelled_exc_class():
+            # The transport drops a connection whose read was cancelled: going on would look like an early end.
+            self._interrupted = (
                 "a read of this stream was cancelled and it cannot go on; "
-                "to wait with a limit, read from `stream.buffered(n)`",
-                partial=self.response,
+                "to wait with a limit, read from `stream.buffered(n)`"
             )
             raise
+        except BaseException as error:
+            self._interrupted = (
+                f"a read of this stream raised {type(error).__name__} and it cannot go on; begin a new turn"
+            )
+            raise
+        finally:
+            self._reading = False
         self._over = not events
         self._sum.feed(events)
         self._ready.extend(events)
@@ -200,39 +229,50 @@ class AggregatedEvents:
 
 
 class BufferedEvents:
-    """The block and the iterator that `ResponseStream.buffered` gives."""
+    """The block and the iterator that `ResponseStream.buffered` gives. One block, entered once."""
 
     def __init__(self, stream: ResponseStream, max_events: int) -> None:
         self._stream = stream
-        self._send, self._receive = anyio.create_memory_object_stream[ResponseEvent](max_events)
+        self._max_events = max_events
+        self._receive: MemoryObjectReceiveStream[ResponseEvent] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._receive is not None:
+            raise RuntimeError("this block was entered before; call `stream.buffered` again")
+        send, self._receive = anyio.create_memory_object_stream[ResponseEvent](self._max_events)
         self._tasks = await anyio.create_task_group().__aenter__()
-        self._tasks.start_soon(self._read_ahead)
+        self._tasks.start_soon(self._read_ahead, send)
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._tasks.cancel_scope.cancel()
-        # What the block raised is not handed to the task group: it would come out wrapped in an exception group.
-        await self._tasks.__aexit__(None, None, None)
-        self._receive.close()
+        try:
+            # What the block raised is not handed to the task group: it would come out wrapped in an exception group.
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            if self._receive is not None:
+                self._receive.close()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ResponseEvent:
+        if self._receive is None:
+            raise RuntimeError("read inside the block: async with stream.buffered(n) as events")
         try:
             return await self._receive.receive()
         except anyio.EndOfStream:
-            if self._stream.error is not None:
-                raise self._stream.error from None
-            raise StopAsyncIteration from None
+            pass
+        except anyio.ClosedResourceError:
+            raise RuntimeError("the block of `stream.buffered` is over; read inside it") from None
+        if self._stream.error is not None:
+            raise self._stream.error
+        raise StopAsyncIteration
 
-    async def _read_ahead(self) -> None:
-        with self._send, suppress(CodexError):
-            # The error stays on the stream, where `__anext__` finds it: raised here it would end the block from the
-            # side.
+    async def _read_ahead(self, send: MemoryObjectSendStream[ResponseEvent]) -> None:
+        with send, suppress(CodexError):
+            # The error stays on the stream, where `__anext__` finds it: raised here it would end the block.
             async for event in self._stream:
-                await self._send.send(event)
+                await send.send(event)

@@ -27,6 +27,8 @@ class WrittenSource:
     request_id: str | None = "req_1"
     status_code: int | None = 200
     headers: Mapping[str, str] = {"x": "y"}
+    ignored: Mapping[str, int] = {"response.unheard_of": 2}
+    malformed = 1
 
     def __init__(self, *batches: Sequence[ResponseEvent] | Exception) -> None:
         self._batches = list(batches)
@@ -74,6 +76,7 @@ async def test_the_stream_tells_of_its_request() -> None:
     stream = ResponseStream(WrittenSource([RateLimits(snapshot)]))
     await anext(stream)
     assert (stream.request_id, stream.status_code, stream.headers) == ("req_1", 200, {"x": "y"})
+    assert (stream.ignored, stream.malformed) == ({"response.unheard_of": 2}, 1)
     assert stream.rate_limits == (snapshot,)
     await stream.aclose()
 
@@ -142,6 +145,62 @@ async def test_waiting_with_a_limit_on_a_buffered_stream_loses_nothing() -> None
             scope.cancel()
             await anext(events)
         assert [event async for event in events] == TURN
+    await stream.aclose()
+
+
+async def test_a_read_that_breaks_ends_the_stream_and_says_how() -> None:
+    class Broken(WrittenSource):
+        async def next_events(self) -> Sequence[ResponseEvent]:
+            raise KeyError("in a decoder of one's own")
+
+    stream = ResponseStream(Broken())
+    with pytest.raises(KeyError):
+        await anext(stream)
+    with pytest.raises(StreamError, match="raised KeyError and it cannot go on"):
+        await anext(stream)
+    assert stream.error is None
+    await stream.aclose()
+
+
+async def test_a_second_reader_is_refused_and_the_turn_goes_on() -> None:
+    stream = ResponseStream(WrittenSource(TURN))
+    refused: list[RuntimeError] = []
+
+    async def second() -> None:
+        with pytest.raises(RuntimeError, match="another task reads this stream") as raised:
+            await anext(stream)
+        refused.append(raised.value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(second)
+        assert await anext(stream) == TURN[0]
+    assert len(refused) == 1
+    assert (await stream.collect()).text == "abc"
+    await stream.aclose()
+
+
+async def test_buffered_is_read_inside_its_block_and_entered_once() -> None:
+    stream = ResponseStream(WrittenSource(TURN))
+    events = stream.buffered(2)
+    with pytest.raises(RuntimeError, match="read inside the block"):
+        await anext(events)
+    async with events:
+        await anext(events)
+    with pytest.raises(RuntimeError, match="is over; read inside it"):
+        await anext(events)
+    with pytest.raises(RuntimeError, match="was entered before"):
+        await events.__aenter__()
+    await stream.aclose()
+
+
+async def test_an_error_keeps_its_cause_through_buffered() -> None:
+    error = StreamClosedError("cut")
+    error.__cause__ = KeyError("why")
+    stream = ResponseStream(WrittenSource(error))
+    async with stream.buffered(2) as events:
+        with pytest.raises(StreamClosedError) as raised:
+            await anext(events)
+    assert isinstance(raised.value.__cause__, KeyError)
     await stream.aclose()
 
 

@@ -66,6 +66,10 @@ class RestartPolicy:
 
     after_output: Literal["raise", "restart"] = "raise"
 
+    def __post_init__(self) -> None:
+        if self.after_output not in ("raise", "restart"):
+            raise ConfigurationError(f"RestartPolicy.after_output is {self.after_output!r}; it is 'raise' or 'restart'")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
@@ -179,7 +183,7 @@ def _check_wire_api(provider: ModelProviderInfo, wanted: WireApi, message: str) 
 def _check_not_negative(config: object, *names: str) -> None:
     for name in names:
         number = getattr(config, name)
-        if number is not None and number < 0:
+        if number is not None and not number >= 0:
             raise ConfigurationError(f"{type(config).__name__}.{name} is {number}; it must not be negative")
 
 

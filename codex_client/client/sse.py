@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Protocol
 
 from httpx_sse import ServerSentEvent
@@ -10,9 +11,9 @@ from httpx_sse import ServerSentEvent
 from codex_client.api import Clock
 from codex_client.client.framer import SseFramer
 from codex_client.errors import FirstEventTimeoutError, FrameTooLargeError, IdleTimeoutError, UnexpectedContentError
+from codex_client.masking import excerpt
 
 _EVENT_STREAM = "text/event-stream"
-_EXCERPT_CHARS = 200
 
 
 class ByteAnswer(Protocol):
@@ -44,14 +45,21 @@ class ByteAnswer(Protocol):
         """
         ...
 
-    def abandon(self) -> None: ...
+    def abandon(self) -> None:
+        """Cut the connection where nothing can be awaited."""
+        ...
+
+    def clean(self, text: str) -> str:
+        """The text without the credential that the request carried."""
+        ...
 
 
 class FrameReader:
     """Pulls the frames of one answer, a batch per network read.
 
-    `first_event` seconds count from the attempt's start to the first frame, `idle` from each call of `read` to its
-    first frame: the time that the caller takes is not the server's. Comments and partial bytes move neither limit.
+    `first_event` seconds cover the time from the attempt's start to its headers and all waiting from there to the first
+    frame, `idle` the waiting for each further one: the time that the caller takes is not the server's. Comments and
+    partial bytes move neither limit.
     """
 
     def __init__(
@@ -63,7 +71,8 @@ class FrameReader:
         self._idle = idle
         self._max_bytes = max_frame_bytes
         self._framer = SseFramer(max_frame_bytes=max_frame_bytes)
-        self._head: bytes | None = None
+        self._seconds_left = first_event - (clock.monotonic() - answer.started_at)
+        self._head = b""
         self._seen_frame = False
         self.unterminated: ServerSentEvent | None = None
 
@@ -83,9 +92,10 @@ class FrameReader:
         At the end a last block without its closing blank line, if there is one, is in `unterminated`. Raises
         `FirstEventTimeoutError`, `IdleTimeoutError`, `FrameTooLargeError` or a `TransportError`.
         """
-        started = self._clock.monotonic()
+        if self._seen_frame:
+            self._seconds_left = self._idle
         while True:
-            chunk = await self._next_chunk(started)
+            chunk = await self._next_chunk()
             if not chunk:
                 self.unterminated = self._framer.feed_eof()
                 return []
@@ -97,77 +107,114 @@ class FrameReader:
     async def read_body(self) -> bytes | None:
         """The whole body where it is one JSON value, None where it is a stream of events.
 
-        The content type decides if it says event-stream; if not, the first character does, because some servers
-        mislabel their streams. Raises `UnexpectedContentError` for HTML, other text and nothing at all.
+        The first characters decide, because servers mislabel both: no line of a stream begins with a brace, and the
+        content type counts only where they tell nothing. Raises `UnexpectedContentError` for HTML, other text, and a
+        body that is empty and not labelled as a stream.
         """
-        if self._answer.headers.get("content-type", "").lower().startswith(_EVENT_STREAM):
-            return None
-        started = self._clock.monotonic()
-        head = await self._read_head(started)
-        first = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        if first in (b"{", b"["):
-            return await self._read_rest(head, started)
-        if _looks_like_events(head):
-            self._head = head
-            return None
-        raise self._no_stream(head)
+        labelled = self._answer.headers.get("content-type", "").lower().startswith(_EVENT_STREAM)
+        head, kind = await self._read_head(labelled=labelled)
+        match kind:
+            case _Kind.JSON:
+                return await self._read_rest(head)
+            case _Kind.EVENTS:
+                self._head = head
+                return None
+            case _Kind.OTHER:
+                raise self._no_stream(head)
 
-    async def _next_chunk(self, started: float) -> bytes:
-        if self._head is not None:
-            head, self._head = self._head, None
+    async def _next_chunk(self) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
             return head
-        if self._seen_frame:
-            return await self._chunk_before(started + self._idle, IdleTimeoutError, self._idle)
-        deadline = self._answer.started_at + self._first_event
-        return await self._chunk_before(deadline, FirstEventTimeoutError, self._first_event)
+        began = self._clock.monotonic()
+        with self._clock.move_on_after(max(0.0, self._seconds_left)):
+            chunk = await self._answer.read_chunk()
+            self._seconds_left -= self._clock.monotonic() - began
+            return chunk
+        raise self._timed_out()
 
-    async def _chunk_before(
-        self, deadline: float, error: type[IdleTimeoutError | FirstEventTimeoutError], limit: float
-    ) -> bytes:
-        with self._clock.move_on_after(max(0.0, deadline - self._clock.monotonic())):
-            return await self._answer.read_chunk()
-        raise error(_limit_text(error, limit), limit_seconds=limit)
-
-    async def _read_head(self, started: float) -> bytes:
-        """The bytes up to where the first character is known."""
-        head = b""
-        while not head.strip() and (chunk := await self._next_chunk(started)):
-            head += chunk
-        return head
-
-    async def _read_rest(self, head: bytes, started: float) -> bytes:
-        pieces, size = [head], len(head)
-        while chunk := await self._next_chunk(started):
+    async def _read_head(self, *, labelled: bool) -> tuple[bytes, _Kind]:
+        """The bytes up to where it is clear what they begin."""
+        pieces: list[bytes] = []
+        size, probe, kind = 0, b"", None
+        while kind is None:
+            chunk = await self._next_chunk()
+            if not chunk:
+                kind = _Kind.EVENTS if labelled else _Kind.OTHER
+                break
             pieces.append(chunk)
             size += len(chunk)
-            if size > self._max_bytes:
-                raise FrameTooLargeError(
-                    f"the JSON answer has more than {self._max_bytes} bytes; raise `StreamLimits.max_frame_bytes`",
-                    size_bytes=size,
-                    limit_bytes=self._max_bytes,
-                )
+            self._check_size(size)
+            probe = _probe(probe + chunk)
+            kind = _kind_of(probe, labelled=labelled)
+        return b"".join(pieces), kind
+
+    async def _read_rest(self, head: bytes) -> bytes:
+        pieces, size = [head], len(head)
+        while chunk := await self._next_chunk():
+            pieces.append(chunk)
+            size += len(chunk)
+            self._check_size(size)
         return b"".join(pieces)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise FrameTooLargeError(
+                f"the answer has more than {self._max_bytes} bytes and no frame; raise `StreamLimits.max_frame_bytes`",
+                size_bytes=size,
+                limit_bytes=self._max_bytes,
+            )
 
     def _no_stream(self, head: bytes) -> UnexpectedContentError:
         content_type = self._answer.headers.get("content-type")
-        excerpt = head[: _EXCERPT_CHARS * 4].decode("utf-8", "replace").strip()[:_EXCERPT_CHARS]
-        what = f"a body of type {content_type or 'unknown'}" if excerpt else "an empty body"
+        shown = excerpt(head.decode("utf-8", "replace"))
+        what = f"a body of type {content_type or 'unknown'}" if shown else "an empty body"
         return UnexpectedContentError(
             f"status {self._answer.status_code} with {what} where an event stream was due; "
-            f"check the provider's base_url and any proxy in between. It begins: {excerpt!r}",
+            f"check the provider's base_url and any proxy in between. It begins: {shown!r}",
             content_type=content_type,
-            excerpt=excerpt,
+            excerpt=shown,
+        )
+
+    def _timed_out(self) -> IdleTimeoutError | FirstEventTimeoutError:
+        if self._seen_frame:
+            return IdleTimeoutError(
+                f"no frame for {self._idle} s; raise `Timeouts.idle` or check the provider's status",
+                limit_seconds=self._idle,
+            )
+        return FirstEventTimeoutError(
+            f"no first frame within {self._first_event} s; raise `Timeouts.first_event` or check the provider's status",
+            limit_seconds=self._first_event,
         )
 
 
+class _Kind(Enum):
+    """What a body is, by its beginning."""
+
+    EVENTS = auto()
+    JSON = auto()
+    OTHER = auto()
+
+
+_BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n"
 _FIELDS = (b"data", b"event", b"id", b"retry", b":")
+_PROBE_BYTES = 16
 
 
-def _looks_like_events(head: bytes) -> bool:
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").startswith(_FIELDS)
+def _probe(head: bytes) -> bytes:
+    """The first bytes that say something, without a BOM and blanks."""
+    return head.lstrip(_BLANKS).removeprefix(_BOM).lstrip(_BLANKS)[:_PROBE_BYTES]
 
 
-def _limit_text(error: type[IdleTimeoutError | FirstEventTimeoutError], limit: float) -> str:
-    if error is IdleTimeoutError:
-        return f"no frame for {limit} s; raise `Timeouts.idle` or check the provider's status"
-    return f"no first frame within {limit} s; raise `Timeouts.first_event` or check the provider's status"
+def _kind_of(probe: bytes, *, labelled: bool) -> _Kind | None:
+    """What begins with these bytes; None where more are needed. `labelled`: the content type says event stream."""
+    if not probe or (len(probe) < len(_BOM) and _BOM.startswith(probe)):
+        return None
+    if probe.startswith((b"{", b"[")):
+        return _Kind.JSON
+    if labelled:
+        return _Kind.OTHER if probe.startswith(b"<") else _Kind.EVENTS
+    if probe.startswith(_FIELDS):
+        return _Kind.EVENTS
+    return None if any(field.startswith(probe) for field in _FIELDS) else _Kind.OTHER

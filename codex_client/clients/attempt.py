@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
@@ -12,6 +14,8 @@ from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
 from codex_client.errors import CodexError, IdleTimeoutError, ReadError, StreamClosedError
 from codex_client.events import RateLimits, ResponseEvent
+
+_LOGGER = logging.getLogger("codex_client")
 
 # A report may write to a store; it must end even when the turn was cancelled.
 _REPORT_SECONDS = 5.0
@@ -63,6 +67,16 @@ class Attempt:
     def headers(self) -> Mapping[str, str]:
         return self._answer.headers
 
+    @property
+    def ignored(self) -> Counter[str]:
+        """Frames that meant nothing to the decoder, by wire type."""
+        return self._decoder.ignored
+
+    @property
+    def malformed(self) -> int:
+        """Frames skipped because their JSON is broken."""
+        return self._decoder.malformed
+
     async def next_events(self) -> Sequence[ResponseEvent]:
         """The next batch; empty when the turn is over. Raises what ended it, after the events that came before."""
         if self._header_events:
@@ -78,20 +92,38 @@ class Attempt:
             if events:
                 return events
         if self._failure is not None:
+            self._clean(self._failure)
             raise self._failure
         return ()
 
     async def aclose(self) -> None:
         """Release the connection and report how the attempt went. Safe to call twice, and while cancelled."""
-        await self._answer.aclose(drain=self._decoder.finished and self._failure is None)
-        report, self._report = self._report, None
-        if report is not None:
-            outcome = AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits))
-            with anyio.move_on_after(_REPORT_SECONDS, shield=True):
-                await report(outcome)
+        try:
+            await self._answer.aclose(drain=self._decoder.finished and self._failure is None)
+        finally:
+            await self._report_once()
 
     def abandon(self) -> None:
         self._answer.abandon()
+
+    async def _report_once(self) -> None:
+        report, self._report = self._report, None
+        if report is None:
+            return
+        outcome = AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits))
+        try:
+            with anyio.move_on_after(_REPORT_SECONDS, shield=True):
+                await report(outcome)
+        except Exception as error:  # noqa: BLE001
+            # A store that cannot be written must not cost the turn that was paid for.
+            _LOGGER.warning("the credential source failed to take a report: %s", type(error).__name__)
+
+    def _clean(self, error: CodexError) -> None:
+        """Blank the request's own credential in what the server made us say: some servers echo it."""
+        error.args = tuple(self._answer.clean(arg) if isinstance(arg, str) else arg for arg in error.args)
+        for name, fact in vars(error).items():
+            if isinstance(fact, str):
+                setattr(error, name, self._answer.clean(fact))
 
     async def _read_events(self) -> list[ResponseEvent]:
         """What the next network read brings; often nothing."""
@@ -143,4 +175,5 @@ class Attempt:
         try:
             return self._decoder.feed_eof()
         except StreamClosedError:
-            raise error from None
+            pass
+        raise error

@@ -88,30 +88,35 @@ class GenericClient:
     async def _open_attempt(self, body: bytes, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
         config = self._config
         answer = await self._executor.open(body, budget=budget, observer=watch.observer if watch else None)
-        reader = FrameReader(
-            answer,
-            clock=config.clock,
-            first_event=config.timeouts.first_event,
-            idle=config.idle_timeout,
-            max_frame_bytes=config.limits.max_frame_bytes,
-        )
-        decoder = self._decoder(
-            tolerate_malformed=config.limits.tolerate_malformed,
-            raw_events=config.limits.raw_events,
-            request_id=answer.request_id,
-        )
 
         async def report(outcome: AttemptOutcome) -> None:
             await self._auth.report(answer.lease, outcome)
 
-        return Attempt(
-            answer,
-            reader,
-            decoder,
-            header_events=header_events(answer.headers, config.rate_limits, now=config.clock.time()),
-            report=report,
-            on_frame=watch.on_frame if watch else None,
-        )
+        try:
+            reader = FrameReader(
+                answer,
+                clock=config.clock,
+                first_event=config.timeouts.first_event,
+                idle=config.idle_timeout,
+                max_frame_bytes=config.limits.max_frame_bytes,
+            )
+            decoder = self._decoder(
+                tolerate_malformed=config.limits.tolerate_malformed,
+                raw_events=config.limits.raw_events,
+                request_id=answer.request_id,
+            )
+            return Attempt(
+                answer,
+                reader,
+                decoder,
+                header_events=header_events(answer.headers, config.rate_limits, now=config.clock.time()),
+                report=report,
+                on_frame=watch.on_frame if watch else None,
+            )
+        except BaseException:
+            # A decoder or a rate-limit provider that was plugged in may raise; the answer must not stay open for it.
+            await answer.aclose()
+            raise
 
     def _start_watch(self, prompt: Prompt) -> TurnWatch | None:
         config = self._config

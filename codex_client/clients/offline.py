@@ -17,6 +17,7 @@ from codex_client.clients.attempt import Attempt
 from codex_client.clients.turn import TurnBlock, TurnWatch
 from codex_client.decode.chat import ChatDecoder
 from codex_client.decode.responses import ResponsesDecoder
+from codex_client.errors import ConfigurationError
 from codex_client.model_provider import WireApi
 from codex_client.stream import EventSource, ResponseStream
 
@@ -39,6 +40,10 @@ def stream_from_fixture(
     all at once. Raises what a live stream would raise, `FileNotFoundError`, and `ConfigurationError` for a file that is
     in none of the forms.
     """
+    if chunk_size is not None and chunk_size < 1:
+        raise ConfigurationError(f"chunk_size is {chunk_size}; it must be at least 1, or None for all at once")
+    if not idle_timeout > 0:
+        raise ConfigurationError(f"idle_timeout is {idle_timeout}; it must be above 0")
     body = load_fixture(path)
     decoder = _DECODERS[WireApi(wire_api)]
     limits = limits or StreamLimits()
@@ -86,3 +91,6 @@ class _RecordedAnswer:
 
     def abandon(self) -> None:
         self._at = len(self._body)
+
+    def clean(self, text: str) -> str:
+        return text

@@ -7,6 +7,7 @@ not their product.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -59,6 +60,14 @@ class RestartingSource:
     @property
     def headers(self) -> Mapping[str, str]:
         return self._attempt.headers
+
+    @property
+    def ignored(self) -> Counter[str]:
+        return self._attempt.ignored
+
+    @property
+    def malformed(self) -> int:
+        return self._attempt.malformed
 
     async def next_events(self) -> Sequence[ResponseEvent]:
         """The next batch of the attempt that runs, or of the one that takes its place."""

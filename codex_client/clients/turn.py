@@ -29,9 +29,8 @@ class TurnWatch:
         self.observer.record(SseEvent(kind=wire_type(frame) or "message", elapsed=self._elapsed(), first=first))
 
     def on_end(self, stream: ResponseStream | None, raised: BaseException | None) -> None:
-        """`raised` is what left the block; a stream that was neither whole nor failed was left by the caller."""
-        failure = stream.error if stream else None
-        error = raised if isinstance(raised, CodexError) else failure
+        """`raised` is what left the block; a turn that is neither whole nor failed was left by the caller."""
+        error = raised if isinstance(raised, CodexError) else stream.error if stream else None
         response = stream.response if stream else None
         self.observer.record(
             TurnEnded(
@@ -42,6 +41,8 @@ class TurnWatch:
                 finish_reason=response.finish_reason if response else None,
                 error=error,
                 cancelled=error is None and not (stream is not None and stream.completed),
+                ignored_frames=sum(stream.ignored.values()) if stream else 0,
+                malformed_frames=stream.malformed if stream else 0,
                 response=response,
             )
         )

@@ -11,6 +11,7 @@ from codex_client.client.config import (
     ChatConfig,
     ClientConfig,
     ResponsesConfig,
+    RestartPolicy,
     RetryPolicy,
     StreamLimits,
     Timeouts,
@@ -27,6 +28,8 @@ CHAT = ModelProviderInfo(name="c", base_url="http://localhost/v1", wire_api=Wire
     [
         (lambda: RetryPolicy(base_delay=-1), "RetryPolicy.base_delay is -1"),
         (lambda: RetryPolicy(request_max_retries=-1), "RetryPolicy.request_max_retries is -1"),
+        (lambda: RetryPolicy(base_delay=math.nan), "RetryPolicy.base_delay is nan"),
+        (lambda: RestartPolicy(after_output="rise"), "after_output is 'rise'; it is 'raise' or 'restart'"),  # pyright: ignore[reportArgumentType]
         (lambda: RetryPolicy(factor=0.5), "factor 0.5 must be >= 1"),
         (lambda: RetryPolicy(jitter=1.5), "jitter 1.5 within 0 to 1"),
         (lambda: Timeouts(connect=0), "Timeouts.connect is 0; it must be above 0"),

@@ -52,6 +52,9 @@ class WrittenAnswer:
 
     def abandon(self) -> None: ...
 
+    def clean(self, text: str) -> str:
+        return text
+
 
 def reader(
     *chunks: bytes | float | None, headers: Mapping[str, str] = EVENT_STREAM, max_frame_bytes: int = 1000
@@ -117,6 +120,59 @@ async def test_comments_and_partial_bytes_move_no_limit(noise: bytes) -> None:
         await reader(9.0, noise, 9.0, noise, 9.0, noise).read()
 
 
+async def test_the_callers_time_before_the_first_read_is_not_the_servers() -> None:
+    clock = ManualClock()
+    answer = WrittenAnswer(clock, 5.0, b"data: a\n\n")
+    frames = FrameReader(answer, clock=clock, first_event=20.0, idle=10.0, max_frame_bytes=1000)
+    clock.advance(3600.0)
+    assert [frame.data for frame in await frames.read()] == ["a"]
+
+
+BODIES = [
+    (b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", None),
+    (b"event: x\ndata: a\n\ndata: b\n\n", None),
+    (b"\r\n\r\n: hi\n\ndata: a\n\ndata: b\n\n", None),
+    (b"retry: 5\nid: 1\ndata: a\n\ndata: b\n\n", None),
+    (b'\xef\xbb\xbf \n{"a": 1}', b'\xef\xbb\xbf \n{"a": 1}'),
+    (b'[{"a": 1}]', b'[{"a": 1}]'),
+]
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", "text/plain", ""])
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 1000])
+@pytest.mark.parametrize("body, whole", BODIES)
+async def test_what_a_body_is_depends_neither_on_its_cuts_nor_on_its_label(
+    body: bytes, whole: bytes | None, cut: int, content_type: str
+) -> None:
+    chunks = [body[at : at + cut] for at in range(0, len(body), cut)]
+    frames = reader(*chunks, headers={"content-type": content_type})
+    assert await frames.read_body() == whole
+    if whole is None:
+        assert await data_of(frames) == ["a", "b"]
+
+
+async def test_html_under_the_label_of_a_stream_is_told() -> None:
+    with pytest.raises(UnexpectedContentError, match="<html>"):
+        await reader(b"<html>sign in</html>").read_body()
+
+
+async def test_an_unknown_field_first_is_still_a_stream_where_the_label_says_so() -> None:
+    frames = reader(b"x: 1\ndata: a\n\n")
+    assert await frames.read_body() is None
+    assert await data_of(frames) == ["a"]
+
+
+async def test_blanks_without_end_are_refused_at_the_cap() -> None:
+    with pytest.raises(FrameTooLargeError, match="more than 1000 bytes and no frame"):
+        await reader(*[b" " * 300] * 4, headers={}).read_body()
+
+
+async def test_a_key_in_a_body_that_is_no_stream_is_masked() -> None:
+    with pytest.raises(UnexpectedContentError) as raised:
+        await reader(b"Incorrect API key provided: sk-proj-abcdefghijklmnop", headers={}).read_body()
+    assert "abcdefghijklmnop" not in str(raised.value) + raised.value.excerpt
+
+
 async def test_the_callers_own_time_is_not_the_servers() -> None:
     clock = ManualClock()
     answer = WrittenAnswer(clock, b"data: a\n\n", 5.0, b"data: b\n\n")
@@ -139,7 +195,7 @@ async def test_a_frame_above_the_cap_is_refused() -> None:
         await data_of(reader(b"data: " + b"x" * 2000))
 
 
-async def test_an_event_stream_is_no_body_and_nothing_is_read_for_it() -> None:
+async def test_an_event_stream_is_no_body() -> None:
     frames = reader(b"data: a\n\n")
     assert await frames.read_body() is None
     assert await data_of(frames) == ["a"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
@@ -335,6 +336,8 @@ class Lines:
     def __init__(self, *, tolerate_malformed: bool, raw_events: bool, request_id: str | None) -> None:
         self.finished = False
         self.failure: CodexError | None = None
+        self.ignored: Counter[str] = Counter()
+        self.malformed = 0
 
     def feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
         if frame.data == "end":

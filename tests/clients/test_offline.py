@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,11 @@ def test_a_file_that_is_no_fixture_is_refused_before_anything_is_streamed(tmp_pa
     (tmp_path / "turn.sse").write_bytes(b"")
     with pytest.raises(ValueError, match="grpc"):
         stream_from_fixture(tmp_path / "turn.sse", wire_api="grpc")
+
+
+@pytest.mark.parametrize(
+    "options, message", [({"chunk_size": 0}, "chunk_size is 0"), ({"idle_timeout": 0}, "idle_timeout is 0")]
+)
+def test_numbers_that_make_no_sense_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        stream_from_fixture(tmp_path / "turn.sse", **options)

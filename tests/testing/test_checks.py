@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -62,6 +63,8 @@ class Toy:
     def __init__(self, *, tolerate_malformed: bool, raw_events: bool, request_id: str | None) -> None:
         self.finished = False
         self.failure: CodexError | None = None
+        self.ignored: Counter[str] = Counter()
+        self.malformed = 0
         self.seen: list[str] = []
 
     def feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
