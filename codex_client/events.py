@@ -18,7 +18,10 @@ from codex_client.model_variants import RateLimitSnapshot, TokenUsage
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The server has accepted the turn. `response_id` is "" where a server gives none."""
+    """The server has accepted the turn. `response_id` is "" where a server gives none.
+
+    It comes again, with another id, where the turn was begun anew before any output.
+    """
 
     type: ClassVar[str] = "created"
     response_id: str

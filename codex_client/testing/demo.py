@@ -76,7 +76,7 @@ async def offline(pause: float) -> None:
         ],
         WireApi.CHAT: [
             chat_turn("Let me look.", reasoning=thought, tool_calls=[call]),
-            chat_turn(answer),
+            chat_turn(answer, response_id="chatcmpl-2"),
         ],
     }
     for wire_api, replies in turns.items():

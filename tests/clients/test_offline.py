@@ -69,7 +69,7 @@ def test_a_file_that_is_no_fixture_is_refused_before_anything_is_streamed(tmp_pa
     with pytest.raises(ConfigurationError):
         stream_from_fixture(tmp_path / "turn.txt2")
     (tmp_path / "turn.sse").write_bytes(b"")
-    with pytest.raises(ValueError, match="grpc"):
+    with pytest.raises(ConfigurationError, match="unknown wire_api 'grpc'"):
         stream_from_fixture(tmp_path / "turn.sse", wire_api="grpc")
 
 

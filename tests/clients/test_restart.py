@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from codex_client.client.config import RestartPolicy, RetryPolicy
+from codex_client.client.config import RestartPolicy, RetryPolicy, StreamLimits
 from codex_client.errors import (
     CodexError,
     ContextWindowExceededError,
@@ -20,7 +20,17 @@ from codex_client.errors import (
     StreamClosedError,
     UsageLimitReachedInStreamError,
 )
-from codex_client.events import Completed, Created, OutputTextDelta, StreamRestarted
+from codex_client.events import (
+    Completed,
+    Created,
+    ModelsEtag,
+    OutputTextDelta,
+    RateLimits,
+    RawEvent,
+    ResponseEvent,
+    ServerModel,
+    StreamRestarted,
+)
 from codex_client.prompt import Prompt
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import (
@@ -31,6 +41,7 @@ from codex_client.testing import (
     Reset,
     ev_created,
     ev_failed,
+    ev_rate_limits,
     ev_text_delta,
     responses_turn,
     sse,
@@ -60,6 +71,31 @@ async def test_a_stream_that_ends_after_its_handshake_is_begun_anew(serve: Serve
         assert (stream.response.response_id, stream.response.text) == ("resp_1", TEXT)
     assert clock.sleeps == pytest.approx([0.2, 0.4])
     assert len({request.headers["x-client-request-id"] for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    "kind, headers, frames",
+    [
+        (ServerModel, {"openai-model": "gpt-5-2026"}, []),
+        (RateLimits, {"x-codex-primary-used-percent": "3"}, []),
+        (ModelsEtag, {"x-models-etag": "etag"}, []),
+        (RateLimits, {}, [ev_rate_limits()]),
+        (RawEvent, {}, [{"type": "keepalive"}]),
+        (Created, {}, [ev_created()]),
+    ],
+)
+async def test_no_part_of_the_handshake_stands_against_a_second_try(
+    serve: Serve, clock: ManualClock, kind: type[ResponseEvent], headers: dict[str, str], frames: list[dict[str, Any]]
+) -> None:
+    limits = StreamLimits(raw_events=True)
+    script = [Reply.from_events(frames, headers=headers), BODY]
+    async with (
+        serve(script, clock=clock, retry=EVEN, limits=limits) as (client, server),
+        client.stream(PROMPT) as stream,
+    ):
+        assert isinstance(await anext(stream), kind)
+        assert (await stream.collect()).text == TEXT
+        assert len(server.requests) == 2
 
 
 async def test_after_output_the_failure_is_raised_with_what_had_come(serve: Serve, clock: ManualClock) -> None:
