@@ -29,21 +29,21 @@ _ROOMS = {
     "condense": "AggregateMode",
     "connecting": "connect",
     "errors": """
-        AuthError AuthenticationError CodexError ConfigurationError ConnectError ConnectTimeoutError
-        ContextWindowExceeded ContextWindowExceededError ContextWindowExceededStatusError DnsError
-        EmptyResponseError FirstEventTimeoutError FrameTooLargeError GarbledOutputError IdleTimeoutError
-        IncompleteResponseError InvalidPayloadError InvalidPrompt InvalidPromptError
-        InvalidPromptStatusError InvalidRequestError InvalidRequestInStreamError LoginError
-        LoginRequiredError MalformedFrameError MissingCredentialsError MissingExtraError ModelNotFound
-        ModelNotFoundError ModelNotFoundInStreamError NetworkBlockedError NotFoundError
-        PermissionDeniedError PolicyViolation PolicyViolationError PolicyViolationStatusError
-        PoolExhaustedError PoolTimeoutError ProtocolError ProxyError QuotaExceeded QuotaExceededError
-        QuotaExceededStatusError RateLimitError RateLimited RateLimitedInStreamError ReadError RedirectError
-        ResponseFailedError RetryLimitError ServerError ServerOverloaded ServerOverloadedError
-        ServerOverloadedInStreamError StreamClosedError StreamError TlsError TokenRefreshError
-        TransportError UnexpectedContentError UnexpectedStatusError UnsupportedOperationError
-        UsageLimitReached UsageLimitReachedError UsageLimitReachedInStreamError UsageNotIncluded
-        UsageNotIncludedError UsageNotIncludedInStreamError WriteError
+        AuthError AuthenticationError AuthenticationFailed AuthenticationInStreamError CodexError
+        ConfigurationError ConnectError ConnectTimeoutError ContextWindowExceeded ContextWindowExceededError
+        ContextWindowExceededStatusError DnsError EmptyResponseError FirstEventTimeoutError FrameTooLargeError
+        GarbledOutputError IdleTimeoutError IncompleteResponseError InvalidPayloadError InvalidPrompt
+        InvalidPromptError InvalidPromptStatusError InvalidRequest InvalidRequestError
+        InvalidRequestInStreamError LoginError LoginRequiredError MalformedFrameError MissingCredentialsError
+        MissingExtraError ModelNotFound ModelNotFoundError ModelNotFoundInStreamError NetworkBlockedError
+        NotFoundError PermissionDenied PermissionDeniedError PermissionDeniedInStreamError PolicyViolation
+        PolicyViolationError PolicyViolationStatusError PoolExhaustedError PoolTimeoutError ProtocolError
+        ProxyError QuotaExceeded QuotaExceededError QuotaExceededStatusError RateLimitError RateLimited
+        RateLimitedInStreamError ReadError RedirectError ResponseFailedError RetryLimitError ServerError
+        ServerOverloaded ServerOverloadedError ServerOverloadedInStreamError StreamClosedError StreamError
+        TlsError TokenRefreshError TransportError UnexpectedContentError UnexpectedStatusError
+        UnsupportedOperationError UsageLimitReached UsageLimitReachedError UsageLimitReachedInStreamError
+        UsageNotIncluded UsageNotIncludedError UsageNotIncludedInStreamError WriteError
     """,
     "events": """
         Completed Created ModelsEtag OutputItemAdded OutputItemDone OutputTextDelta RateLimits RawEvent
@@ -53,11 +53,12 @@ _ROOMS = {
     "items": """
         Compaction ContentPart CustomToolCall CustomToolCallOutput FunctionCall FunctionCallOutput InputFile
         InputImage InputText LocalShellCall Message OtherContent OtherItem OutputText Reasoning
-        ReasoningText Refusal ResponseItem SummaryText WebSearchCall dump_item parse_item
+        ReasoningText Refusal ResponseItem SummaryText ToolOutput WebSearchCall dump_item parse_item
     """,
     "model_provider": "ModelProviderInfo WireApi azure_provider built_in_providers",
     "model_variants": "Credits RateLimitSnapshot RateLimitWindow TokenUsage",
-    "prompt": "CustomTool FunctionTool Prompt RawTool ReasoningOptions Tool",
+    "payload.tools": "parse_tool",
+    "prompt": "CustomTool Effort FunctionTool Prompt RawTool ReasoningOptions Summary Tool ToolChoice Verbosity",
     "routed_client": "RoutedApiClient",
     "stream": "EventSource ResponseStream",
 }

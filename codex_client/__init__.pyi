@@ -62,6 +62,8 @@ from codex_client.connecting import (
 )
 from codex_client.errors import (
     AuthenticationError as AuthenticationError,
+    AuthenticationFailed as AuthenticationFailed,
+    AuthenticationInStreamError as AuthenticationInStreamError,
     AuthError as AuthError,
     CodexError as CodexError,
     ConfigurationError as ConfigurationError,
@@ -81,6 +83,7 @@ from codex_client.errors import (
     InvalidPrompt as InvalidPrompt,
     InvalidPromptError as InvalidPromptError,
     InvalidPromptStatusError as InvalidPromptStatusError,
+    InvalidRequest as InvalidRequest,
     InvalidRequestError as InvalidRequestError,
     InvalidRequestInStreamError as InvalidRequestInStreamError,
     LoginError as LoginError,
@@ -93,7 +96,9 @@ from codex_client.errors import (
     ModelNotFoundInStreamError as ModelNotFoundInStreamError,
     NetworkBlockedError as NetworkBlockedError,
     NotFoundError as NotFoundError,
+    PermissionDenied as PermissionDenied,
     PermissionDeniedError as PermissionDeniedError,
+    PermissionDeniedInStreamError as PermissionDeniedInStreamError,
     PolicyViolation as PolicyViolation,
     PolicyViolationError as PolicyViolationError,
     PolicyViolationStatusError as PolicyViolationStatusError,
@@ -169,6 +174,7 @@ from codex_client.items import (
     Refusal as Refusal,
     ResponseItem as ResponseItem,
     SummaryText as SummaryText,
+    ToolOutput as ToolOutput,
     WebSearchCall as WebSearchCall,
     dump_item as dump_item,
     parse_item as parse_item,
@@ -185,13 +191,20 @@ from codex_client.model_variants import (
     RateLimitWindow as RateLimitWindow,
     TokenUsage as TokenUsage,
 )
+from codex_client.payload.tools import (
+    parse_tool as parse_tool,
+)
 from codex_client.prompt import (
     CustomTool as CustomTool,
+    Effort as Effort,
     FunctionTool as FunctionTool,
     Prompt as Prompt,
     RawTool as RawTool,
     ReasoningOptions as ReasoningOptions,
+    Summary as Summary,
     Tool as Tool,
+    ToolChoice as ToolChoice,
+    Verbosity as Verbosity,
 )
 from codex_client.routed_client import (
     RoutedApiClient as RoutedApiClient,

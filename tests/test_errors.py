@@ -31,6 +31,11 @@ ALL = [
 PARTIAL = CollectedResponse(response_id="resp_1", items=(Message.assistant("half"),))
 
 
+def conditions_of(error: type[CodexError]) -> set[type]:
+    """All that an `except` for a meaning catches it by."""
+    return {base for base in error.__mro__ if base.__module__ == CodexError.__module__} - {CodexError}
+
+
 def facts_of(error: BaseException) -> tuple[type, tuple[object, ...], dict[str, object]]:
     return type(error), error.args, error.__dict__
 
@@ -68,6 +73,9 @@ def test_facts_survive_pickle() -> None:
 @pytest.mark.parametrize(
     "status_form, stream_form",
     [
+        ("InvalidRequestError", "InvalidRequestInStreamError"),
+        ("AuthenticationError", "AuthenticationInStreamError"),
+        ("PermissionDeniedError", "PermissionDeniedInStreamError"),
         ("ContextWindowExceededStatusError", "ContextWindowExceededError"),
         ("QuotaExceededStatusError", "QuotaExceededError"),
         ("UsageLimitReachedError", "UsageLimitReachedInStreamError"),
@@ -80,9 +88,9 @@ def test_facts_survive_pickle() -> None:
     ],
 )
 def test_one_except_catches_a_meaning_in_both_its_forms(status_form: str, stream_form: str) -> None:
-    shared = set(getattr(errors, status_form).__mro__) & set(getattr(errors, stream_form).__mro__)
-    conditions = shared - set(CodexError.__mro__)
-    assert len(conditions) == 1
+    [condition] = set(getattr(errors, status_form).__bases__) & set(getattr(errors, stream_form).__bases__)
+    assert conditions_of(getattr(errors, status_form)) == conditions_of(getattr(errors, stream_form))
+    assert condition in conditions_of(getattr(errors, status_form))
     assert issubclass(getattr(errors, status_form), errors.UnexpectedStatusError)
     assert issubclass(getattr(errors, stream_form), errors.ResponseFailedError)
 

@@ -83,7 +83,7 @@ class EnvAuth:
             return Lease()
         token = os.environ.get(env_key, "")
         if not token.strip():
-            raise MissingCredentialsError(_missing(self._provider, env_key, is_set=bool(token)), env_key=env_key)
+            raise missing_key(self._provider, env_key)
         return Lease(headers=_credential_headers(token, self._provider.api_key_header, source=env_key))
 
     async def report(self, lease: Lease, outcome: AttemptOutcome) -> None:
@@ -115,10 +115,13 @@ class NoAuth:
         return "NoAuth()"
 
 
-def _missing(provider: ModelProviderInfo, env_key: str, *, is_set: bool) -> str:
-    state = "is blank" if is_set else "is not set"
-    where = f" ({provider.env_key_instructions})" if provider.env_key_instructions else ""
-    return f"provider {provider.name!r}: environment variable {env_key} {state}; set it{where}, or pass auth"
+def missing_key(provider: ModelProviderInfo, env_key: str) -> MissingCredentialsError:
+    """The error for a provider whose variable is unset or blank."""
+    state = f": {env_key} is blank" if os.environ.get(env_key) else ""
+    where = f" (get one: {provider.env_key_instructions})" if provider.env_key_instructions else ""
+    return MissingCredentialsError(
+        f"no API key for provider {provider.name!r}{state}; set {env_key}{where}, or pass auth=", env_key=env_key
+    )
 
 
 def _credential_headers(token: str, header: str | None, *, source: str) -> dict[str, str]:

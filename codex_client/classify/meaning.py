@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from codex_client.errors import (
     AuthenticationError,
+    AuthenticationInStreamError,
     ContextWindowExceededError,
     ContextWindowExceededStatusError,
     InvalidPromptError,
@@ -17,6 +18,7 @@ from codex_client.errors import (
     NetworkBlockedError,
     NotFoundError,
     PermissionDeniedError,
+    PermissionDeniedInStreamError,
     PolicyViolationError,
     PolicyViolationStatusError,
     QuotaExceededError,
@@ -83,13 +85,13 @@ POLICY = Meaning(
     PolicyViolationStatusError,        PolicyViolationError,            False, False, "stopped by a policy",
     "change the prompt, or ask the provider for access")
 CREDENTIAL = Meaning(
-    AuthenticationError,               InvalidRequestInStreamError,     False, True,  "not authenticated",
+    AuthenticationError,               AuthenticationInStreamError,     False, True,  "not authenticated",
     "check the API key, or log in again")
 FORBIDDEN = Meaning(
-    PermissionDeniedError,             InvalidRequestInStreamError,     False, True,  "permission denied",
+    PermissionDeniedError,             PermissionDeniedInStreamError,   False, True,  "permission denied",
     "check what this key, organization and workspace may do")
 COUNTRY = Meaning(
-    PermissionDeniedError,             InvalidRequestInStreamError,     False, False, "permission denied",
+    PermissionDeniedError,             PermissionDeniedInStreamError,   False, False, "permission denied",
     "the provider does not serve the country that this request comes from")
 BLOCKED = Meaning(
     NetworkBlockedError,               ResponseFailedError,             True,  False, "network blocked",

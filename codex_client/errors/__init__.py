@@ -10,10 +10,13 @@ argument; every fact is a keyword with a default, and an attribute of the same n
 """
 
 from codex_client.errors.base import (
+    AuthenticationFailed as AuthenticationFailed,
     CodexError as CodexError,
     ContextWindowExceeded as ContextWindowExceeded,
     InvalidPrompt as InvalidPrompt,
+    InvalidRequest as InvalidRequest,
     ModelNotFound as ModelNotFound,
+    PermissionDenied as PermissionDenied,
     PolicyViolation as PolicyViolation,
     QuotaExceeded as QuotaExceeded,
     RateLimited as RateLimited,
@@ -22,11 +25,13 @@ from codex_client.errors.base import (
     UsageNotIncluded as UsageNotIncluded,
 )
 from codex_client.errors.in_stream import (
+    AuthenticationInStreamError as AuthenticationInStreamError,
     ContextWindowExceededError as ContextWindowExceededError,
     IncompleteResponseError as IncompleteResponseError,
     InvalidPromptError as InvalidPromptError,
     InvalidRequestInStreamError as InvalidRequestInStreamError,
     ModelNotFoundInStreamError as ModelNotFoundInStreamError,
+    PermissionDeniedInStreamError as PermissionDeniedInStreamError,
     PolicyViolationError as PolicyViolationError,
     QuotaExceededError as QuotaExceededError,
     RateLimitedInStreamError as RateLimitedInStreamError,

@@ -29,7 +29,23 @@ class CodexError(Exception):
         return str(self.args[0])
 
 
-class ContextWindowExceeded(CodexError):
+class InvalidRequest(CodexError):
+    """The request is wrong as it stands: the same one would be refused again."""
+
+
+class AuthenticationFailed(CodexError):
+    """The credential is missing, wrong, expired or revoked."""
+
+    rotate_account = True
+
+
+class PermissionDenied(CodexError):
+    """The credential is valid and may not do this."""
+
+    rotate_account = True
+
+
+class ContextWindowExceeded(InvalidRequest):
     """The input does not fit the model's context window. Never retried: shorten the input."""
 
 
@@ -68,9 +84,9 @@ class ModelNotFound(CodexError):
     """The model does not exist or this account may not use it."""
 
 
-class InvalidPrompt(CodexError):
+class InvalidPrompt(InvalidRequest):
     """The server refuses this prompt as such."""
 
 
-class PolicyViolation(CodexError):
+class PolicyViolation(InvalidRequest):
     """A content or safety policy stopped the request or the answer."""

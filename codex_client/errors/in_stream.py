@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codex_client.errors.base import (
+    AuthenticationFailed,
     CodexError,
     ContextWindowExceeded,
     InvalidPrompt,
+    InvalidRequest,
     ModelNotFound,
+    PermissionDenied,
     PolicyViolation,
     QuotaExceeded,
     RateLimited,
@@ -108,8 +111,20 @@ class PolicyViolationError(ResponseFailedError, PolicyViolation):
     retryable = False
 
 
-class InvalidRequestInStreamError(ResponseFailedError):
+class InvalidRequestInStreamError(ResponseFailedError, InvalidRequest):
     """A wrong request (an HTTP 4xx number as code), told inside the stream."""
+
+    retryable = False
+
+
+class AuthenticationInStreamError(ResponseFailedError, AuthenticationFailed):
+    """The credential is refused, told inside the stream."""
+
+    retryable = False
+
+
+class PermissionDeniedInStreamError(ResponseFailedError, PermissionDenied):
+    """The credential may not do this, told inside the stream."""
 
     retryable = False
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codex_client.errors.base import (
+    AuthenticationFailed,
     CodexError,
     ContextWindowExceeded,
     InvalidPrompt,
+    InvalidRequest,
     ModelNotFound,
+    PermissionDenied,
     PolicyViolation,
     QuotaExceeded,
     RateLimited,
@@ -65,16 +68,12 @@ class UnexpectedStatusError(CodexError):
         self.rate_limits: tuple[RateLimitSnapshot, ...] = tuple(rate_limits)
 
 
-class AuthenticationError(UnexpectedStatusError):
+class AuthenticationError(UnexpectedStatusError, AuthenticationFailed):
     """401: the credential is missing, wrong, expired or revoked."""
 
-    rotate_account = True
 
-
-class PermissionDeniedError(UnexpectedStatusError):
+class PermissionDeniedError(UnexpectedStatusError, PermissionDenied):
     """403: the credential is valid and may not do this."""
-
-    rotate_account = True
 
 
 class NetworkBlockedError(UnexpectedStatusError):
@@ -91,7 +90,7 @@ class ModelNotFoundError(UnexpectedStatusError, ModelNotFound):
     """The server does not know the model."""
 
 
-class InvalidRequestError(UnexpectedStatusError):
+class InvalidRequestError(UnexpectedStatusError, InvalidRequest):
     """400, 413, 422: the request is wrong as it stands; `param` names the field where the server told it."""
 
 

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from codex_client.classify import ServerFailure, in_stream_error, parse_failure
+from codex_client.classify import ServerFailure, in_stream_error, meaning, parse_failure
+from codex_client.classify.meaning import Meaning
 from codex_client.errors import (
+    AuthenticationInStreamError,
+    CodexError,
     ContextWindowExceeded,
     ContextWindowExceededError,
     InvalidPromptError,
+    InvalidRequest,
     InvalidRequestInStreamError,
     ModelNotFoundInStreamError,
+    PermissionDeniedInStreamError,
     PolicyViolationError,
     QuotaExceededError,
     RateLimitedInStreamError,
@@ -72,11 +77,11 @@ BY_CODE = {
     "413": (InvalidRequestInStreamError, FINAL, STAY),
     "418": (InvalidRequestInStreamError, FINAL, STAY),
     "422": (InvalidRequestInStreamError, FINAL, STAY),
-    "401": (InvalidRequestInStreamError, FINAL, ROTATE),
-    "403": (InvalidRequestInStreamError, FINAL, ROTATE),
-    "invalid_api_key": (InvalidRequestInStreamError, FINAL, ROTATE),
-    "deactivated_workspace": (InvalidRequestInStreamError, FINAL, ROTATE),
-    "unsupported_country_region_territory": (InvalidRequestInStreamError, FINAL, STAY),
+    "401": (AuthenticationInStreamError, FINAL, ROTATE),
+    "403": (PermissionDeniedInStreamError, FINAL, ROTATE),
+    "invalid_api_key": (AuthenticationInStreamError, FINAL, ROTATE),
+    "deactivated_workspace": (PermissionDeniedInStreamError, FINAL, ROTATE),
+    "unsupported_country_region_territory": (PermissionDeniedInStreamError, FINAL, STAY),
     "408": (ResponseFailedError, RETRY, STAY),
     "409": (ResponseFailedError, RETRY, STAY),
     "500": (ResponseFailedError, RETRY, STAY),
@@ -93,6 +98,22 @@ def test_each_code_has_its_class(code: str) -> None:
     error = in_stream_error(parse_failure({"code": code, "message": "words"}))
     assert (type(error), error.retryable, error.rotate_account) == BY_CODE[code]
     assert (error.code, error.server_message) == (code, "words")
+
+
+ROWS = {name: row for name, row in vars(meaning).items() if isinstance(row, Meaning)}
+# As a status they may also tell a wrong address or method, or a server's lack; a stream that began well rules that out.
+MORE_EXACT_IN_A_STREAM = {"NOT_FOUND", "OTHER", "UNSUPPORTED"}
+
+
+def conditions_of(error: type[CodexError]) -> set[type]:
+    return {base for base in error.__mro__ if base.__module__ == CodexError.__module__} - {CodexError}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_one_meaning_is_caught_by_the_same_conditions_wherever_it_was_told(name: str) -> None:
+    row = ROWS[name]
+    more = {InvalidRequest} if name in MORE_EXACT_IN_A_STREAM else set[type]()
+    assert conditions_of(row.in_stream_class) == conditions_of(row.status_class) | more
 
 
 @pytest.mark.parametrize("number", [400, 401, 404, 408, 429, 500, 503])
