@@ -248,11 +248,11 @@ def _build(entry: _OpenItem) -> ResponseItem | None:
 
 def _build_message(entry: _OpenItem) -> Message:
     message = cast("Message | None", entry.item) or Message(role="assistant", content=[])
-    parts: dict[int, OutputText | Refusal] = {
-        index: OutputText(text="".join(pieces)) for index, pieces in entry.texts.items()
-    }
-    parts.update({index: Refusal(refusal="".join(pieces)) for index, pieces in entry.refusals.items()})
-    return message.model_copy(update={"content": [part for _, part in sorted(parts.items(), key=lambda at: at[0])]})
+    texts = [(index, OutputText(text="".join(pieces))) for index, pieces in entry.texts.items()]
+    refusals = [(index, Refusal(refusal="".join(pieces))) for index, pieces in entry.refusals.items()]
+    # Some servers number a refusal like the text before it; the sort is stable, so that text stays first.
+    parts = sorted([*texts, *refusals], key=lambda part: part[0])
+    return message.model_copy(update={"content": [part for _, part in parts]})
 
 
 def _build_reasoning(entry: _OpenItem) -> Reasoning:

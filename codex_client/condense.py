@@ -17,7 +17,7 @@ from codex_client.events import (
     StreamRestarted,
     ToolCallInputDelta,
 )
-from codex_client.items import Message, OutputText, Reasoning, ReasoningText
+from codex_client.items import ContentPart, Message, OutputText, Reasoning, ReasoningText, Refusal
 
 
 class AggregateMode(StrEnum):
@@ -36,7 +36,8 @@ class Aggregator:
     before `Completed`.
 
     Beyond codex: a refusal and a message that came without deltas after another one are kept, and reasoning that came
-    as a whole item is not given a second time.
+    as a whole item is not given a second time. A message that is nothing but a refusal passes as it came; a refusal
+    beside text is put behind the text of the one message.
     """
 
     def __init__(self, mode: AggregateMode) -> None:
@@ -57,9 +58,13 @@ class Aggregator:
                 self._reasoning.append(event.delta)
                 self._reasoning_index = event.output_index
                 return self._when_streaming(event)
-            case RefusalDelta() | ToolCallInputDelta():
+            case RefusalDelta():
+                self._refusing.append(event.delta)
+                self._refusal_index = event.output_index
                 return self._when_streaming(event)
-            case OutputItemDone(item=Message(role="assistant") as message) if message.text:
+            case ToolCallInputDelta():
+                return self._when_streaming(event)
+            case OutputItemDone(item=Message(role="assistant") as message):
                 return self._message_done(event, message)
             case OutputItemDone(item=Reasoning()):
                 self._reasoning.clear()
@@ -76,6 +81,9 @@ class Aggregator:
         self._text: list[str] = []
         self._text_index: int | None = None
         self._delta_in_message = False
+        self._refusals: list[str] = []
+        self._refusing: list[str] = []
+        self._refusal_index = 0
         self._reasoning: list[str] = []
         self._reasoning_index = 0
 
@@ -83,13 +91,16 @@ class Aggregator:
         return [event] if self._mode is AggregateMode.STREAMING else []
 
     def _message_done(self, event: OutputItemDone, message: Message) -> list[ResponseEvent]:
-        had_delta, self._delta_in_message = self._delta_in_message, False
-        if had_delta:
-            return []
-        if self._mode is AggregateMode.STREAMING:
+        self._refusing.clear()
+        if not message.text:
             return [event]
-        self._text.append(message.text)
-        self._text_index = event.output_index if self._text_index is None else self._text_index
+        had_delta, self._delta_in_message = self._delta_in_message, False
+        if not had_delta and self._mode is AggregateMode.STREAMING:
+            return [event]
+        self._refusals.append(message.refusal)
+        if not had_delta:
+            self._text.append(message.text)
+            self._text_index = event.output_index if self._text_index is None else self._text_index
         return []
 
     def _whole_items(self) -> list[ResponseEvent]:
@@ -97,7 +108,12 @@ class Aggregator:
         if self._reasoning and self._mode is AggregateMode.AGGREGATED_ONLY:
             content = [ReasoningText(text="".join(self._reasoning))]
             whole.append(OutputItemDone(Reasoning(id="", summary=[], content=content), self._reasoning_index))
-        if self._text:
-            content = [OutputText(text="".join(self._text))]
-            whole.append(OutputItemDone(Message(role="assistant", content=content), self._text_index or 0))
+        if content := self._whole_content():
+            index = self._refusal_index if self._text_index is None else self._text_index
+            whole.append(OutputItemDone(Message(role="assistant", content=content), index))
         return whole
+
+    def _whole_content(self) -> list[ContentPart]:
+        text, refusal = "".join(self._text), "".join([*self._refusals, *self._refusing])
+        texts: list[ContentPart] = [OutputText(text=text)] if self._text else []
+        return [*texts, Refusal(refusal=refusal)] if refusal else texts

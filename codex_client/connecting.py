@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TypedDict, Unpack
 
 from codex_client.api import AuthProvider, Clock, HttpClient, RateLimitProvider, RequestCustomizer, Telemetry
-from codex_client.client.config import ClientConfig, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
-from codex_client.errors import ConfigurationError, MissingCredentialsError
+from codex_client.auth.static import missing_key
+from codex_client.client.config import ChatConfig, ResponsesConfig, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
+from codex_client.errors import ConfigurationError
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
 from codex_client.prompt import ReasoningOptions
 from codex_client.routed_client import RoutedApiClient
@@ -39,6 +40,7 @@ def connect(
     base_url: str | None = None,
     wire_api: WireApi | str | None = None,
     auth: AuthProvider | str | None = None,
+    store: bool = False,
     **options: Unpack[ConnectOptions],
 ) -> RoutedApiClient:
     """A client from arguments, then from the environment. Nothing is sent, opened or read but environment variables.
@@ -53,40 +55,42 @@ def connect(
     | `wire_api` | `CODEX_CLIENT_WIRE_API`                            | the provider's                        |
     | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`              |
 
-    A `provider` given as an argument is asked as it stands: the other `CODEX_CLIENT_` variables but the model's are not
-    read then, so that no key goes to another provider's address. `provider` is a name of `built_in_providers()` or a
-    `ModelProviderInfo`; `auth` an API key or a credential source. The other arguments are fields of `ClientConfig`.
-    Raises `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is
-    set.
+    A `provider` or `base_url` given as an argument is asked as it stands: the other `CODEX_CLIENT_` variables but the
+    model's are not read then, so that no key goes to another provider's address. `provider` is a name of
+    `built_in_providers()` or a `ModelProviderInfo`; `auth` an API key or a credential source; `store` asks a server of
+    the Responses API to keep the response. The other arguments are fields of `ClientConfig`. Raises
+    `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is set.
     """
-    info = _provider(provider, base_url, wire_api) if provider else _provider_of_environment(base_url, wire_api)
-    auth = auth or (None if provider else _env("CODEX_CLIENT_API_KEY"))
+    from_environment = provider is None and base_url is None
+    info = _provider_of_environment(wire_api) if from_environment else _provider(provider, base_url, wire_api)
+    auth = auth or (_env("CODEX_CLIENT_API_KEY") if from_environment else None)
     if auth is None and info.env_key and not _env(info.env_key):
-        where = f" (get one: {info.env_key_instructions})" if info.env_key_instructions else ""
-        raise MissingCredentialsError(
-            f"no API key for provider {info.name!r}; set {info.env_key}{where}, or pass auth=", env_key=info.env_key
-        )
+        raise missing_key(info, info.env_key)
     model = model or _env("CODEX_CLIENT_MODEL")
     if model is None:
         raise ConfigurationError("no model given; pass one, such as connect('gpt-5'), or set CODEX_CLIENT_MODEL")
-    return RoutedApiClient(ClientConfig(provider=info, model=model, auth=auth, **options))
+    if info.wire_api is WireApi.RESPONSES:
+        return RoutedApiClient(ResponsesConfig(provider=info, model=model, auth=auth, store=store, **options))
+    if store:
+        raise ConfigurationError(f"store is an option of the Responses API; provider {info.name!r} speaks Chat")
+    return RoutedApiClient(ChatConfig(provider=info, model=model, auth=auth, **options))
 
 
 def _provider(
-    provider: str | ModelProviderInfo, base_url: str | None, wire_api: WireApi | str | None
+    provider: str | ModelProviderInfo | None, base_url: str | None, wire_api: WireApi | str | None
 ) -> ModelProviderInfo:
+    provider = provider or ("custom" if base_url else "openai")
     info = _named(provider, base_url) if isinstance(provider, str) else provider
     if base_url:
         info = replace(info, base_url=base_url)
-    return replace(info, wire_api=_wire_api(wire_api)) if wire_api else info
+    return replace(info, wire_api=WireApi(wire_api)) if wire_api else info
 
 
-def _provider_of_environment(base_url: str | None, wire_api: WireApi | str | None) -> ModelProviderInfo:
-    """The server that the variables describe. They belong together: none of them is mixed with a provider that the
+def _provider_of_environment(wire_api: WireApi | str | None) -> ModelProviderInfo:
+    """The server that the variables describe. They belong together: none of them is mixed with a server that the
     caller names, because one's key would go to the other's address.
     """
-    base_url = base_url or _env("CODEX_CLIENT_BASE_URL")
-    provider = _env("CODEX_CLIENT_PROVIDER") or ("custom" if base_url else "openai")
+    provider, base_url = _env("CODEX_CLIENT_PROVIDER"), _env("CODEX_CLIENT_BASE_URL")
     return _provider(provider, base_url, wire_api or _env("CODEX_CLIENT_WIRE_API"))
 
 
@@ -96,8 +100,8 @@ def _named(name: str, base_url: str | None) -> ModelProviderInfo:
     known = built_in_providers()
     if name not in known:
         raise ConfigurationError(
-            f"unknown provider {name!r}; known are {', '.join(sorted(known))}. "
-            "For another server pass base_url= or a ModelProviderInfo"
+            f"unknown provider {name!r}; known are {', '.join(sorted(known))}. For Azure pass azure_provider(…), "
+            "for another server base_url= alone or a ModelProviderInfo"
         )
     info = known[name]
     openai_base_url = _env("OPENAI_BASE_URL")
@@ -109,13 +113,6 @@ def _custom_env_key() -> str | None:
     not.
     """
     return "OPENAI_API_KEY" if _env("OPENAI_API_KEY") else None
-
-
-def _wire_api(name: WireApi | str) -> WireApi:
-    try:
-        return WireApi(name)
-    except ValueError:
-        raise ConfigurationError(f"unknown wire_api {name!r}; it is 'responses' or 'chat'") from None
 
 
 def _env(name: str) -> str | None:

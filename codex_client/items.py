@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 
 class _Wire(BaseModel):
@@ -125,12 +125,25 @@ class Message(_Wire):
     status: str | None = None
     phase: str | None = None
 
-    def __init__(self, **fields: Any) -> None:
-        content = fields.get("content")
-        if isinstance(content, str):
-            part = OutputText if fields.get("role") == "assistant" else InputText
-            fields["content"] = [part(text=content)]
-        super().__init__(**fields)
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            role: str,
+            content: str | Sequence[ContentPart],
+            id: str | None = None,
+            status: str | None = None,
+            phase: str | None = None,
+            type: Literal["message"] = "message",
+        ) -> None: ...
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _text_as_part(cls, content: Any, info: ValidationInfo) -> Any:
+        if not isinstance(content, str):
+            return content
+        return [OutputText(text=content) if info.data.get("role") == "assistant" else InputText(text=content)]
 
     @classmethod
     def user(cls, *content: str | ContentPart) -> Message:

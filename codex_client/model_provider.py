@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from codex_client.errors import ConfigurationError
+from codex_client.masking import safe_url
 
 
 class WireApi(StrEnum):
@@ -20,6 +21,11 @@ class WireApi(StrEnum):
     def path(self) -> str:
         """What is appended to the provider's base URL."""
         return "/responses" if self is WireApi.RESPONSES else "/chat/completions"
+
+    @classmethod
+    def _missing_(cls, value: object) -> WireApi:
+        names = " or ".join(repr(member.value) for member in cls)
+        raise ConfigurationError(f"unknown wire_api {value!r}; it is {names}")
 
 
 _MAX_RETRIES_CAP = 100
@@ -42,8 +48,8 @@ class ModelProviderInfo:
     env_key: str | None = None
     env_key_instructions: str | None = None
     api_key_header: str | None = None
-    query_params: Mapping[str, str] = field(default_factory=dict[str, str])
-    http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query_params: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     env_http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     request_max_retries: int | None = None
     stream_max_retries: int | None = None
@@ -59,6 +65,11 @@ class ModelProviderInfo:
                 raise ConfigurationError(
                     f"provider {self.name!r}: {name} is {retries}; it must be 0 to {_MAX_RETRIES_CAP}"
                 )
+        # NaN fails every comparison.
+        if self.stream_idle_timeout is not None and not self.stream_idle_timeout > 0:
+            raise ConfigurationError(
+                f"provider {self.name!r}: stream_idle_timeout is {self.stream_idle_timeout}; it must be above 0"
+            )
 
     @property
     def is_azure(self) -> bool:
@@ -78,15 +89,31 @@ _AZURE_MARKERS = (
 
 
 def _check_base_url(provider: ModelProviderInfo) -> None:
-    parts = urlsplit(provider.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _http_parts(provider.base_url)
+    if parts is None:
         raise ConfigurationError(
-            f"provider {provider.name!r}: base_url {provider.base_url!r} is no http(s) URL; give one such as https://api.openai.com/v1"
+            f"provider {provider.name!r}: base_url {safe_url(provider.base_url)!r} is no http(s) URL; "
+            "give one such as https://api.openai.com/v1"
         )
+    for wire_api in WireApi:
+        if parts.path.rstrip("/").endswith(wire_api.path):
+            raise ConfigurationError(
+                f"provider {provider.name!r}: base_url ends with {wire_api.path}, which is appended to it; leave it out"
+            )
     if parts.query or parts.fragment:
         raise ConfigurationError(f"provider {provider.name!r}: base_url has a query or fragment; use query_params")
     if parts.username or parts.password:
         raise ConfigurationError(f"provider {provider.name!r}: base_url holds credentials; use auth or env_key")
+
+
+def _http_parts(url: str) -> SplitResult | None:
+    """The URL's parts, None where it cannot be an address. Reading the port is what checks it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable and url.isprintable() and " " not in url else None
 
 
 def azure_provider(

@@ -52,13 +52,11 @@ class FunctionTool:
         """A tool from a function's signature, type hints and the first paragraph of its docstring. The function is not
         kept.
         """
-        model = arguments_model(function)
-        return FunctionTool(
-            name=name or model.__name__,
+        return FunctionTool.from_model(
+            arguments_model(function),
+            name=name,
             description=description_of(function) if description is None else description,
-            parameters=model_schema(model, strict=strict),
             strict=strict,
-            arguments_type=model,
         )
 
     @classmethod
@@ -120,9 +118,10 @@ class Prompt:
     """One turn's input and options. Never changed in place; `dataclasses.replace` and `with_history` give new ones.
 
     `input`: one string (a user message), or items; JSON objects are parsed as items. `tool_choice`: auto, none,
-    required, or {"type": "function", "name": …}. `output_schema`: a JSON schema of an object, or a pydantic model (sent
-    in strict form). `max_output_tokens` counts reasoning too. `temperature` 0 to 2, `top_p` 0 to 1. `extra` is merged
-    into the payload last and wins, for fields that this library does not know.
+    required, or {"type": "function", "name": …}. `output_schema`: a JSON schema of an object, or a pydantic model; both
+    are sent in strict form, with every object closed and every property required. `max_output_tokens` counts reasoning
+    too. `temperature` 0 to 2, `top_p` 0 to 1. `extra` is merged into the payload last and wins, for fields that this
+    library does not know.
     """
 
     input: str | Sequence[ResponseItem | Mapping[str, Any]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, cast, get_type_hints
 
 from pydantic import BaseModel, Field, create_model
@@ -14,18 +14,24 @@ from codex_client.errors import ConfigurationError
 def model_schema(model: type[BaseModel], *, strict: bool) -> dict[str, Any]:
     """The model's JSON schema; `strict` brings it into the form that strict mode demands."""
     schema = model.model_json_schema()
-    return strict_schema(schema) if strict else schema
+    if not strict:
+        return schema
+    try:
+        return strict_schema(schema, name=model.__name__)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.message}, or strict=False") from None
 
 
-def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+def strict_schema(schema: Mapping[str, Any], *, name: str = "schema") -> dict[str, Any]:
     """The same schema as OpenAI's strict mode takes it: every object closed, every property required, no
-    defaults, unions as `anyOf`.
+    defaults, unions as `anyOf`, nothing beside a `$ref`. What has that form already stays as it is.
 
     Source: the structured-output guide ("additionalProperties: false must always be set", "all fields must be
     required"). An optional field stays optional in meaning because pydantic writes it as a union with null. Raises
-    `ConfigurationError` for objects with free keys (`dict[str, …]`), which strict mode cannot express.
+    `ConfigurationError` for objects with free keys (`dict[str, …]`), which strict mode cannot express; it names their
+    place, beginning with `name`.
     """
-    return {"anyOf" if key == "oneOf" else key: _strict(key, value) for key, value in _close(schema).items()}
+    return _strict_node(_with_root_resolved(schema), name)
 
 
 # Strict mode has neither, and no `oneOf`: pydantic writes that with a discriminator, so one member fits at most.
@@ -35,29 +41,48 @@ _SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "els
 _LISTS_OF_SCHEMAS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
 
 
-def _strict(key: str, value: Any) -> Any:
+def _with_root_resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Pydantic writes a model that contains itself as a `$ref` alone, which may not stand at the root."""
+    rest = {key: value for key, value in schema.items() if key != "$ref"}
+    folder, _, model = str(schema.get("$ref", "")).removeprefix("#/").partition("/")
+    definitions = schema.get(folder)
+    target: Any = cast("Mapping[str, Any]", definitions).get(model) if isinstance(definitions, Mapping) else None
+    return {**cast("Mapping[str, Any]", target), **rest} if isinstance(target, Mapping) else schema
+
+
+def _strict_node(schema: Mapping[str, Any], place: str) -> dict[str, Any]:
+    node = _close({key: value for key, value in schema.items() if key not in _NOT_STRICT}, place)
+    if "$ref" in node and len(node) > 1 and "anyOf" not in node:
+        node["anyOf"] = [{"$ref": node.pop("$ref")}]
+    return {"anyOf" if key == "oneOf" else key: _strict(key, value, f"{place}.{key}") for key, value in node.items()}
+
+
+def _strict(key: str, value: Any, place: str) -> Any:
     """One keyword's value; what is no schema (enum, const, examples) is left as it is."""
-    if key in _MAPS_OF_SCHEMAS:
-        return {name: strict_schema(sub) for name, sub in value.items()}
-    if key in _LISTS_OF_SCHEMAS:
-        return [strict_schema(sub) for sub in value]
-    if key in _SCHEMAS and isinstance(value, Mapping):
-        return strict_schema(cast("Mapping[str, Any]", value))
-    return value
+    if key in _MAPS_OF_SCHEMAS and isinstance(value, Mapping):
+        named = cast("Mapping[str, Any]", value)
+        return {name: _strict_part(part, f"{place}.{name}") for name, part in named.items()}
+    if key in _LISTS_OF_SCHEMAS and isinstance(value, list | tuple):
+        listed = cast("Sequence[Any]", value)
+        return [_strict_part(part, f"{place}.{index}") for index, part in enumerate(listed)]
+    return _strict_part(value, place) if key in _SCHEMAS else value
 
 
-def _close(schema: Mapping[str, Any]) -> dict[str, Any]:
-    closed = {key: value for key, value in schema.items() if key not in _NOT_STRICT}
-    if "properties" in closed or closed.get("type") == "object":
-        if closed.get("additionalProperties"):
-            raise ConfigurationError(
-                f"strict schemas cannot have free keys, but {closed.get('title', 'an object')} has; "
-                "use a list of {key, value} objects, or strict=False"
-            )
-        closed["additionalProperties"] = False
-        closed["properties"] = closed.get("properties", {})
-        closed["required"] = list(closed["properties"])
-    return closed
+def _strict_part(schema: Any, place: str) -> Any:
+    return _strict_node(cast("Mapping[str, Any]", schema), place) if isinstance(schema, Mapping) else schema
+
+
+def _close(schema: dict[str, Any], place: str) -> dict[str, Any]:
+    kind: Any = schema.get("type")
+    if kind != "object" and "properties" not in schema and not (isinstance(kind, list | tuple) and "object" in kind):
+        return schema
+    if schema.get("additionalProperties"):
+        raise ConfigurationError(
+            f"{place} has free keys, which a strict schema cannot have; use a list of {{key, value}} objects"
+        )
+    properties: Any = schema.get("properties", {})
+    names = list(cast("Mapping[str, Any]", properties)) if isinstance(properties, Mapping) else []
+    return {**schema, "additionalProperties": False, "properties": properties, "required": names}
 
 
 def arguments_model(function: Callable[..., Any]) -> type[BaseModel]:

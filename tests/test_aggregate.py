@@ -97,6 +97,10 @@ def test_items_come_in_output_order_whatever_the_order_of_arrival() -> None:
             Message(id="m", role="assistant", content=[OutputText(text="a")]),
         ),
         ([RefusalDelta("n", 0), RefusalDelta("o", 0)], Message(role="assistant", content=[Refusal(refusal="no")])),
+        (
+            [RefusalDelta("no", 0, 0), OutputTextDelta("so", 0, 0), OutputTextDelta("first", 0, 1)],
+            Message(role="assistant", content=[OutputText(text="so"), Refusal(refusal="no"), OutputText(text="first")]),
+        ),
         ([ReasoningSummaryPartAdded(0), ReasoningSummaryDelta("s", 0)], Reasoning(summary=[SummaryText(text="s")])),
         (
             [ReasoningSummaryDelta("s", 1), ReasoningSummaryDelta("r", 0)],
@@ -245,6 +249,31 @@ def test_a_refusal_is_passed_on_whole() -> None:
     refusal = OutputItemDone(Message(role="assistant", content=[Refusal(refusal="no")]), 0)
     assert condensed(ONLY, RefusalDelta("no"), refusal, END) == [refusal, END]
     assert condensed(STREAMING, RefusalDelta("no"), refusal, END) == [RefusalDelta("no"), refusal, END]
+
+
+BOTH = OutputItemDone(Message(role="assistant", content=[OutputText(text="so"), Refusal(refusal="no")]), 1)
+
+
+def test_a_refusal_beside_text_is_kept() -> None:
+    pieces = (OutputTextDelta("so", 1), RefusalDelta("no", 1))
+    assert condensed(ONLY, *pieces, BOTH, END) == [BOTH, END]
+    assert condensed(STREAMING, *pieces, BOTH, END) == [*pieces, BOTH, END]
+    assert condensed(ONLY, BOTH, END) == [BOTH, END]
+    assert condensed(STREAMING, BOTH, END) == [BOTH, END]
+
+
+def test_a_refusal_whose_item_was_never_finished_is_kept() -> None:
+    refused = OutputItemDone(Message(role="assistant", content=[Refusal(refusal="no")]), 1)
+    pieces = (RefusalDelta("n", 1), RefusalDelta("o", 1))
+    assert condensed(ONLY, *pieces, END) == [refused, END]
+    assert condensed(STREAMING, *pieces, END) == [*pieces, refused, END]
+    assert condensed(ONLY, OutputTextDelta("so", 1), *pieces, END) == [BOTH, END]
+
+
+def test_refusals_of_a_voided_attempt_are_forgotten() -> None:
+    restart = StreamRestarted(2, "cut")
+    before = (OutputTextDelta("so", 1), BOTH, RefusalDelta("no", 2), restart)
+    assert condensed(ONLY, *before, END) == [restart, END]
 
 
 def test_reasoning_that_came_whole_is_not_given_twice() -> None:

@@ -213,6 +213,12 @@ def test_a_missing_key_is_told_at_once_with_its_variable(provider: str, variable
     assert raised.value.env_key == variable
 
 
+def test_a_blank_key_counts_as_missing_and_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", " ")
+    with pytest.raises(MissingCredentialsError, match="provider 'groq': GROQ_API_KEY is blank; set GROQ_API_KEY"):
+        connect("m", provider="groq")
+
+
 @pytest.mark.parametrize("provider", [info.name for info in built_in_providers().values() if info.env_key is None])
 def test_a_provider_that_needs_no_key_asks_for_none(provider: str) -> None:
     connect("m", provider=provider)
@@ -251,7 +257,7 @@ def test_the_named_api_wins_over_the_provider_s() -> None:
 
 def test_an_unknown_provider_is_told_with_those_that_are_known() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"unknown provider 'opneai'; known are chatgpt, .*openai.*pass base_url="
+        ConfigurationError, match=r"unknown provider 'opneai'; known are chatgpt, .*openai.*azure_provider.*base_url= alone"
     ):
         connect("m", provider="opneai")
 
@@ -292,3 +298,25 @@ async def test_a_provider_that_is_an_argument_is_not_mixed_with_the_environments
             assert (await client.collect(Prompt("x"))).text == "hi"
         assert mine.requests[0].headers["authorization"] == "Bearer sk-mine"
         assert other.connections_made == 0
+
+
+async def test_an_address_that_is_an_argument_gets_no_key_of_the_environments_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "groq")
+    monkeypatch.setenv("GROQ_API_KEY", "sk-of-groq")
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", "sk-of-the-other")
+    async with ReplayServer([sse(responses_turn("hi"))]) as server, connect("m", base_url=server.base_url) as client:
+        await client.collect(Prompt("x"))
+        assert server.requests[0].path == "/v1/responses"
+        assert "authorization" not in server.requests[0].headers
+
+
+async def test_store_reaches_a_responses_server_and_is_refused_for_chat() -> None:
+    async with ReplayServer([sse(responses_turn("hi"))]) as server:
+        async with connect("m", provider=server.provider(), store=True) as client:
+            await client.collect(Prompt("x"))
+        assert server.requests[0].json()["store"] is True
+        with pytest.raises(ConfigurationError, match="store is an option of the Responses API"):
+            connect("m", provider=server.provider(WireApi.CHAT), store=True)

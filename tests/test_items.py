@@ -101,7 +101,7 @@ def test_an_object_without_type_and_role_is_refused() -> None:
 
 def test_something_that_is_no_object_is_refused_as_content() -> None:
     with pytest.raises(ValidationError):
-        Message(role="user", content=[7])
+        Message.model_validate({"role": "user", "content": [7]})
 
 
 def test_a_string_as_content_becomes_the_part_of_its_side() -> None:
@@ -110,6 +110,30 @@ def test_a_string_as_content_becomes_the_part_of_its_side() -> None:
     assert Message.system("s").content == [InputText(text="s")]
     assert Message.assistant("a").content == [OutputText(text="a")]
     assert Message(role="assistant", content="a") == Message.assistant("a")
+    assert Message(role="user", content="q") == Message.user("q")
+    assert dump_item(Message(role="user", content="q")) == {
+        "type": "message",
+        "role": "user",
+        "content": [{"type": "input_text", "text": "q"}],
+    }
+
+
+def test_a_string_as_content_is_read_from_json_too() -> None:
+    for role, message in (("user", Message.user("a")), ("assistant", Message.assistant("a"))):
+        # The content may stand before the role that decides on it.
+        assert parse_item({"content": "a", "role": role}) == message
+        assert Message.model_validate({"type": "message", "content": "a", "role": role}) == message
+        assert Message.model_validate_json(f'{{"content": "a", "role": "{role}"}}') == message
+
+
+def test_a_field_of_ones_own_survives_beside_a_string_as_content() -> None:
+    fields = {"type": "message", "role": "user", "content": "a", "mine": 1}
+    assert dump_item(parse_item(fields)) == {**fields, "content": [{"type": "input_text", "text": "a"}]}
+
+
+def test_a_misspelt_role_is_seen_by_type_checkers_and_refused() -> None:
+    with pytest.raises(ValidationError):
+        Message(rol="user", content="a")  # pyright: ignore[reportCallIssue]
 
 
 def test_a_message_gives_its_text_and_its_refusal() -> None:

@@ -21,9 +21,24 @@ def provider(**fields: Any) -> ModelProviderInfo:
         ({"base_url": "api.openai.com/v1"}, "is no http"),
         ({"base_url": "ftp://example.com"}, "is no http"),
         ({"base_url": "https://"}, "is no http"),
+        ({"base_url": "http://127.0.0.1:99999/v1"}, "is no http"),
+        ({"base_url": "http://127.0.0.1:0/v1"}, "is no http"),
+        ({"base_url": "http://127.0.0.1:abc/v1"}, "is no http"),
+        ({"base_url": "http://[::1/v1"}, "is no http"),
+        ({"base_url": "http://ex ample/v1"}, "is no http"),
+        ({"base_url": " http://example.com/v1"}, "is no http"),
+        ({"base_url": "http://example.com/v1\n"}, "is no http"),
+        ({"base_url": "ftp://me:canary@example.com"}, "is no http"),
+        ({"base_url": "https://example.com/v1/responses"}, "base_url ends with /responses"),
+        ({"base_url": "https://example.com/v1/chat/completions/"}, "base_url ends with /chat/completions"),
         ({"base_url": "https://example.com/v1?key=1"}, "use query_params"),
         ({"base_url": "https://example.com/v1#top"}, "use query_params"),
         ({"base_url": "https://me:canary@example.com/v1"}, "use auth or env_key"),
+        ({"base_url": "https://:canary@example.com/v1"}, "use auth or env_key"),
+        ({"base_url": "https://canary@example.com/v1"}, "use auth or env_key"),
+        ({"stream_idle_timeout": 0}, "stream_idle_timeout is 0; it must be above 0"),
+        ({"stream_idle_timeout": -1.5}, "stream_idle_timeout is -1.5; it must be above 0"),
+        ({"stream_idle_timeout": float("nan")}, "stream_idle_timeout is nan; it must be above 0"),
         ({"request_max_retries": -1}, "request_max_retries is -1; it must be 0 to 100"),
         ({"stream_max_retries": 101}, "stream_max_retries is 101; it must be 0 to 100"),
     ],
@@ -36,8 +51,9 @@ def test_what_cannot_work_is_refused_when_it_is_made(fields: dict[str, Any], mes
 
 def test_the_wire_api_may_be_given_by_name() -> None:
     assert provider(wire_api="chat").wire_api is WireApi.CHAT
-    with pytest.raises(ValueError, match="'grpc' is not a valid WireApi"):
-        provider(wire_api="grpc")
+    for make in (WireApi, lambda name: provider(wire_api=name)):
+        with pytest.raises(ConfigurationError, match=r"^unknown wire_api 'grpc'; it is 'responses' or 'chat'$"):
+            make("grpc")
 
 
 @pytest.mark.parametrize("wire_api, path", [(WireApi.RESPONSES, "/responses"), (WireApi.CHAT, "/chat/completions")])
@@ -84,3 +100,30 @@ def test_the_built_in_providers_are_known_by_their_names() -> None:
     assert known["openrouter"].wire_api is WireApi.CHAT
     known.clear()
     assert built_in_providers()
+
+
+@pytest.mark.parametrize(
+    "name, base_url, wire_api",
+    [
+        ("chatgpt", "https://chatgpt.com/backend-api/codex", WireApi.RESPONSES),
+        ("deepseek", "https://api.deepseek.com/v1", WireApi.CHAT),
+        ("groq", "https://api.groq.com/openai/v1", WireApi.CHAT),
+        ("llamacpp", "http://localhost:8080/v1", WireApi.CHAT),
+        ("lmstudio", "http://localhost:1234/v1", WireApi.RESPONSES),
+        ("mistral", "https://api.mistral.ai/v1", WireApi.CHAT),
+        ("ollama", "http://localhost:11434/v1", WireApi.CHAT),
+        ("openai", "https://api.openai.com/v1", WireApi.RESPONSES),
+        ("openrouter", "https://openrouter.ai/api/v1", WireApi.CHAT),
+        ("together", "https://api.together.xyz/v1", WireApi.CHAT),
+        ("vllm", "http://localhost:8000/v1", WireApi.CHAT),
+        ("xai", "https://api.x.ai/v1", WireApi.CHAT),
+    ],
+)
+def test_where_each_built_in_provider_is(name: str, base_url: str, wire_api: WireApi) -> None:
+    info = built_in_providers()[name]
+    assert (info.base_url, info.wire_api) == (base_url, wire_api)
+
+
+def test_a_provider_shows_neither_its_headers_nor_its_query() -> None:
+    shown = repr(provider(http_headers={"x-api-key": "canary"}, query_params={"key": "canary"}))
+    assert "canary" not in shown

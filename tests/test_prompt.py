@@ -188,8 +188,73 @@ def test_strict_schemas_cannot_have_free_keys() -> None:
     class Free(BaseModel):
         names: dict[str, int]
 
-    with pytest.raises(ConfigurationError, match="free keys"):
+    with pytest.raises(ConfigurationError) as caught:
         FunctionTool.from_model(Free, strict=True)
+    assert str(caught.value) == (
+        "Free.properties.names has free keys, which a strict schema cannot have; "
+        "use a list of {key, value} objects, or strict=False"
+    )
+
+
+def test_free_keys_are_named_with_their_place() -> None:
+    free = {"type": "object", "additionalProperties": {"type": "string"}}
+    schema = {"$defs": {"A": {"anyOf": [{"type": "null"}, {"type": "array", "items": free}]}}}
+    with pytest.raises(ConfigurationError) as caught:
+        strict_schema(schema)
+    assert str(caught.value) == (
+        "schema.$defs.A.anyOf.1.items has free keys, which a strict schema cannot have; "
+        "use a list of {key, value} objects"
+    )
+
+
+class Tree(BaseModel):
+    left: Tree | None = Field(default=None, description="the smaller ones")
+    root: Leaf = Field(description="what it grows from")
+
+
+class Leaf(BaseModel):
+    colour: str
+
+
+def test_strict_schemas_have_no_reference_at_the_root_and_nothing_beside_one() -> None:
+    schema = FunctionTool.from_model(Tree, strict=True).parameters
+    tree = {
+        "type": "object",
+        "title": "Tree",
+        "properties": {
+            "left": {"anyOf": [{"$ref": "#/$defs/Tree"}, {"type": "null"}], "description": "the smaller ones"},
+            "root": {"anyOf": [{"$ref": "#/$defs/Leaf"}], "description": "what it grows from"},
+        },
+        "required": ["left", "root"],
+        "additionalProperties": False,
+    }
+    assert {**schema, "$defs": ...} == {**tree, "$defs": ...}
+    assert schema["$defs"]["Tree"] == tree
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {}, "required": [], "additionalProperties": False},
+        dict(FunctionTool.from_model(Tree, strict=True).parameters),
+        {"$ref": "#/$defs/Nowhere"},
+        {"properties": 7, "required": [], "additionalProperties": False},
+        {"type": ["string", "null"], "anyOf": 7, "items": 7, "$defs": 7},
+    ],
+)
+def test_what_is_strict_or_no_schema_stays_as_it_is(schema: dict[str, Any]) -> None:
+    assert strict_schema(schema) == schema
+
+
+def test_an_object_that_may_be_null_is_closed_too() -> None:
+    assert strict_schema({"type": ["object", "null"], "properties": {"a": {"type": ["object", "null"]}}}) == {
+        "type": ["object", "null"],
+        "properties": {
+            "a": {"type": ["object", "null"], "properties": {}, "required": [], "additionalProperties": False}
+        },
+        "required": ["a"],
+        "additionalProperties": False,
+    }
 
 
 def test_a_boolean_schema_is_left_alone() -> None:

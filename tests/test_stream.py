@@ -163,18 +163,26 @@ async def test_a_read_that_breaks_ends_the_stream_and_says_how() -> None:
 
 
 async def test_a_second_reader_is_refused_and_the_turn_goes_on() -> None:
-    stream = ResponseStream(WrittenSource(TURN))
-    refused: list[RuntimeError] = []
+    go_on = anyio.Event()
 
-    async def second() -> None:
-        with pytest.raises(RuntimeError, match="another task reads this stream") as raised:
-            await anext(stream)
-        refused.append(raised.value)
+    class Slow(WrittenSource):
+        async def next_events(self) -> Sequence[ResponseEvent]:
+            await go_on.wait()
+            return await super().next_events()
+
+    stream = ResponseStream(Slow(TURN))
+    first: list[ResponseEvent] = []
+
+    async def read() -> None:
+        first.append(await anext(stream))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(second)
-        assert await anext(stream) == TURN[0]
-    assert len(refused) == 1
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(RuntimeError, match="another task reads this stream"):
+            await anext(stream)
+        go_on.set()
+    assert first == TURN[:1]
     assert (await stream.collect()).text == "abc"
     await stream.aclose()
 

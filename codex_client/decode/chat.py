@@ -25,8 +25,9 @@ from httpx_sse import ServerSentEvent
 
 from codex_client.classify import in_stream_error, parse_failure
 from codex_client.decode.chat_answer import ChatAnswer
-from codex_client.decode.chat_finish import incomplete_error, is_incomplete, parse_failed
+from codex_client.decode.chat_finish import is_incomplete, parse_failed
 from codex_client.decode.chat_usage import find_usage, parse_usage
+from codex_client.decode.incomplete import incomplete_error
 from codex_client.decode.wire import as_list, as_object, as_text, excerpt, parse_json, wire_type
 from codex_client.errors import CodexError, MalformedFrameError, StreamClosedError, UnexpectedContentError
 from codex_client.events import Completed, Created, RawEvent, ResponseEvent

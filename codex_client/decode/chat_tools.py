@@ -16,13 +16,12 @@ come. The first id and the first name of a call stay.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from codex_client.decode.chat_items import OpenItem
-from codex_client.decode.wire import as_object, as_text, is_complete_json
+from codex_client.decode.wire import as_json_text, as_object, as_text, is_complete_json
 from codex_client.events import OutputItemAdded, ResponseEvent, ToolCallInputDelta
 from codex_client.items import CustomToolCall, FunctionCall
 
@@ -150,16 +149,9 @@ def _read(fields: dict[str, Any]) -> _Entry:
         index=index if type(index) is int and index >= 0 else None,
         call_id=as_text(fields.get("id")),
         name=as_text(body.get("name")),
-        text=_json_text(body.get("input" if custom else "arguments")),
+        text=as_json_text(body.get("input" if custom else "arguments")),
         custom=bool(custom),
     )
-
-
-def _json_text(arguments: Any) -> str:
-    """Arguments are JSON text; some servers send the object itself."""
-    if arguments is None or isinstance(arguments, str):
-        return arguments or ""
-    return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
 
 def _made_up_id(seed: str, output_index: int) -> str:

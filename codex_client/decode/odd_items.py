@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from codex_client.decode.wire import as_object
+from codex_client.decode.wire import as_json_text, as_object
 from codex_client.items import ResponseItem, parse_item
 
 
@@ -27,19 +26,16 @@ def _whole(fields: dict[str, Any]) -> dict[str, Any]:
         fields = {**fields, "id": str(fields["id"])}
     match fields.get("type", "message"):
         case "function_call":
-            return {**fields, "call_id": fields.get("call_id") or "", "arguments": _as_text(fields.get("arguments"))}
+            return {
+                **fields,
+                "call_id": fields.get("call_id") or "",
+                "arguments": as_json_text(fields.get("arguments")),
+            }
         case "custom_tool_call":
-            return {**fields, "call_id": fields.get("call_id") or "", "input": _as_text(fields.get("input"))}
+            return {**fields, "call_id": fields.get("call_id") or "", "input": as_json_text(fields.get("input"))}
         case "message" if fields.get("content") is None or not fields.get("role"):
             return {**fields, "content": fields.get("content") or [], "role": fields.get("role") or "assistant"}
         case "reasoning" if fields.get("summary", ()) is None:
             return {**fields, "summary": []}
         case _:
             return fields
-
-
-def _as_text(value: Any) -> str:
-    """Some servers send a call's arguments as the object itself, or null while they are still to come."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

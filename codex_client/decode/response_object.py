@@ -8,7 +8,6 @@ from typing import Any
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 from codex_client.decode.wire import as_count, as_object, as_text, parse_json
-from codex_client.errors import IncompleteResponseError
 from codex_client.model_variants import TokenUsage
 
 # Frames around a `response`.
@@ -23,12 +22,6 @@ FRAMES_WITH_RESPONSE = frozenset(
         "response.cancelled",
     }
 )
-
-_ADVICE = {
-    "max_output_tokens": "raise `Prompt.max_output_tokens`, or lower the reasoning effort",
-    "content_filter": "the provider's content filter stopped it: change the prompt",
-    "cancelled": "it was cancelled on the server's side",
-}
 
 
 def parse_response_frame(text: str) -> dict[str, Any]:
@@ -85,13 +78,3 @@ def outcome_of(kind: str, response: dict[str, Any]) -> str:
 def incomplete_reason(response: dict[str, Any]) -> str:
     """Why the response stopped early; "unknown" where the server does not say."""
     return as_text(as_object(response.get("incomplete_details")).get("reason")) or "unknown"
-
-
-def incomplete_error(reason: str, *, token_usage: TokenUsage | None, request_id: str | None) -> IncompleteResponseError:
-    advice = _ADVICE.get(reason, "try again")
-    return IncompleteResponseError(
-        f"incomplete response returned, reason: {reason}; {advice}; what came before it is on `.partial`",
-        reason=reason,
-        token_usage=token_usage,
-        request_id=request_id,
-    )

@@ -26,13 +26,13 @@ from codex_client.classify import in_stream_error, parse_failure
 from codex_client.decode.deltas import PIECES, WHOLES, TextFrame
 from codex_client.decode.field_shaped import event_shaped, is_field_shaped
 from codex_client.decode.frame_headers import FrameHeaders
+from codex_client.decode.incomplete import incomplete_error
 from codex_client.decode.odd_items import item_of
 from codex_client.decode.output_items import OutputItems
 from codex_client.decode.parts import Place
 from codex_client.decode.rate_limit_event import parse_rate_limits
 from codex_client.decode.response_object import (
     FRAMES_WITH_RESPONSE,
-    incomplete_error,
     incomplete_reason,
     outcome_of,
     parse_response_frame,

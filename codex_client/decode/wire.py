@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, cast
 
@@ -98,6 +99,13 @@ def as_list(value: Any) -> list[Any]:
 def as_text(value: Any) -> str:
     """The value where it is a string, else ""."""
     return value if isinstance(value, str) else ""
+
+
+def as_json_text(arguments: Any) -> str:
+    """A call's arguments, which are JSON text. Some servers send the object itself, or null while they are to come."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
 
 
 def as_index(value: Any) -> int | None:

@@ -14,8 +14,8 @@ from codex_client.model_provider import ModelProviderInfo
 from codex_client.payload.chat_messages import chat_messages
 from codex_client.payload.dialect import is_openai, reasoning_field as field_of
 from codex_client.payload.encode import plain
-from codex_client.payload.history import checked_items
-from codex_client.payload.tools import chat_tool, chat_tool_choice, check_tool_choice
+from codex_client.payload.history import check_not_empty, checked_items, checked_reasoning
+from codex_client.payload.tools import chat_tool_choice, chat_tools, check_tool_choice
 from codex_client.prompt import Prompt, ReasoningOptions
 
 
@@ -51,8 +51,8 @@ class ChatPayloadBuilder:
         for what the Chat API has no form for, `InvalidPayloadError` for a history that it would refuse.
         """
         _check_supported(prompt)
-        extra: dict[str, Any] = plain(prompt.extra or {})
-        reasoning = self._reasoning if prompt.reasoning is None else prompt.reasoning
+        extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
+        reasoning = checked_reasoning(prompt, self._reasoning)
         payload = {
             "model": self._model,
             "messages": self._messages(prompt, extra),
@@ -81,13 +81,17 @@ class ChatPayloadBuilder:
         return "max_completion_tokens" if self._is_openai else "max_tokens"
 
     def _messages(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return chat_messages(
-            checked_items(prompt, may_be_empty="messages" in extra),
+        may_be_empty = "messages" in extra
+        messages = chat_messages(
+            checked_items(prompt, may_be_empty=may_be_empty),
             instructions=prompt.instructions,
             reasoning_field=self._reasoning_field,
             # OpenAI takes images from the user only: older models answer 400, newer ones do not see them.
             tool_media=not self._is_openai,
         )
+        # The instructions alone ask for nothing.
+        check_not_empty(messages[1:] if prompt.instructions else messages, may_be_empty=may_be_empty)
+        return messages
 
 
 def _check_supported(prompt: Prompt) -> None:
@@ -101,7 +105,7 @@ def _check_supported(prompt: Prompt) -> None:
 
 
 def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:
-    tools = [chat_tool(tool) for tool in prompt.tools]
+    tools = chat_tools(prompt.tools)
     elsewhere = "tools" in extra
     if not elsewhere:
         check_tool_choice(prompt.tool_choice, tools)

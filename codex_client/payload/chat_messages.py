@@ -22,13 +22,19 @@ from codex_client.items import (
     FunctionCallOutput,
     LocalShellCall,
     Message,
+    OtherItem,
     Reasoning,
     ResponseItem,
+    WebSearchCall,
 )
 from codex_client.payload.chat_content import chat_content, kept_extras
 from codex_client.payload.chat_reasoning import Thought, anchored_reasoning
 from codex_client.payload.encode import encode_payload
-from codex_client.payload.history import ToolCallItem, answered_call_id, call_id_of
+from codex_client.payload.history import ToolCallItem, answered_call_id, call_id_of, is_known_type
+
+# Left out in whatever shape: the answer that a search led to stands in a message, and only the server that wrote it can
+# use an odd piece of reasoning.
+_LEFT_OUT = frozenset({"web_search_call", "reasoning"})
 
 
 def chat_messages(
@@ -37,8 +43,8 @@ def chat_messages(
     """The messages, `instructions` first. Every call among `items` must have its output.
 
     `reasoning_field`: the name under which reasoning goes back, "" for not at all. `tool_media`: whether images may
-    stand in a tool's answer. Searches and other work that a Responses server did itself has no form here and is left
-    out, as codex does.
+    stand in a tool's answer. Web searches, which a Responses server did itself, have no form here and are left out, as
+    codex does. Other items without a form are refused: the model might miss them.
     """
     carried = [item for item in items if _is_carried(item)]
     writer = _Writer(carried, reasoning_field=reasoning_field, tool_media=tool_media)
@@ -167,13 +173,22 @@ def _json(arguments: dict[str, Any], call: ToolCallItem) -> str:
 
 
 def _is_carried(item: ResponseItem) -> bool:
-    """Refuses a compaction: left out, the model would silently lose all the history that it stands for."""
+    """Refuses a compaction: left out, the model would silently lose all the history that it stands for. Codex leaves
+    out every item that it does not know; what such an item would have told the model, nobody can say.
+    """
     if isinstance(item, Compaction):
         raise UnsupportedOperationError(
             "the input holds a compaction, which only the Responses API that wrote it can read; "
             "send the history that it replaced, or a summary in a message"
         )
-    return (
-        isinstance(item, Message | Reasoning | FunctionCall | CustomToolCall | LocalShellCall)
-        or answered_call_id(item) is not None
-    )
+    carried = not isinstance(item, OtherItem | WebSearchCall) or answered_call_id(item) is not None
+    if not carried and item.type not in _LEFT_OUT:
+        raise UnsupportedOperationError(
+            f"the input holds an item of type {item.type!r}{_oddity(item.type)}, for which the Chat Completions API "
+            "has no form; leave it out, or say in a message what it says"
+        )
+    return carried
+
+
+def _oddity(kind: str) -> str:
+    return " in a shape that this library does not know" if is_known_type(kind) else ""

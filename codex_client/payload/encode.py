@@ -10,13 +10,23 @@ from typing import Any, cast
 from codex_client.errors import InvalidPayloadError
 
 
-def plain(value: Any) -> Any:
-    """A copy that shares nothing changeable with `value`: mappings as dictionaries, sequences as lists."""
+def plain(value: Any, *, name: str = "payload") -> Any:
+    """A copy that shares nothing changeable with `value`: mappings as dictionaries, sequences as lists.
+
+    Raises `InvalidPayloadError` for a structure without end, naming the place in an object called `name`.
+    """
+    try:
+        return _copy(value)
+    except RecursionError as error:
+        raise InvalidPayloadError(next(_faults(value, name, 0), f"{name} is no JSON: {error}")) from None
+
+
+def _copy(value: Any) -> Any:
     if isinstance(value, Mapping):
         fields = cast("Mapping[str, Any]", value)
-        return {key: plain(field) for key, field in fields.items()}
+        return {key: _copy(field) for key, field in fields.items()}
     if isinstance(value, list | tuple):
-        return [plain(element) for element in cast("Sequence[Any]", value)]
+        return [_copy(element) for element in cast("Sequence[Any]", value)]
     return value
 
 

@@ -1,4 +1,4 @@
-"""Checks on a prompt's items that hold for both APIs, made before anything is sent.
+"""Checks on a prompt that hold for both APIs, made before anything is sent. Most are on its items.
 
 Both APIs answer 400 to a history whose calls and outputs do not pair, and the history stays broken for every later
 turn. Here it is said which call it is and how to mend it.
@@ -6,8 +6,10 @@ turn. Here it is said which call it is and how to mend it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias, cast, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from codex_client.errors import InvalidPayloadError
 from codex_client.items import (
@@ -18,16 +20,23 @@ from codex_client.items import (
     FunctionCallOutput,
     InputFile,
     InputImage,
+    InputText,
     LocalShellCall,
     Message,
     OtherItem,
+    OutputText,
     ResponseItem,
 )
-from codex_client.prompt import Prompt
+from codex_client.prompt import Prompt, ReasoningOptions
 
 ToolCallItem: TypeAlias = FunctionCall | CustomToolCall | LocalShellCall
 
 _ROLES = ("user", "assistant", "system", "developer")
+
+# The model of each type of item that this version knows, by the tags it says it has; an `OtherItem` has none.
+_MODELS: dict[str, type[BaseModel]] = {
+    tag: model for model in get_args(ResponseItem) for tag in get_args(model.model_fields["type"].annotation)
+}
 
 # The output types that answer a call. Codex answers its local shell calls by function_call_output; the API's own type
 # for it is local_shell_call_output, whose `id` is the call's.
@@ -39,18 +48,40 @@ _ANSWERS = {
 
 
 def checked_items(prompt: Prompt, *, continues: bool = False, may_be_empty: bool = False) -> list[ResponseItem]:
-    """The items to send. Raises `InvalidPayloadError` for what no server takes.
+    """The items to send, none if all are messages that say nothing. Raises `InvalidPayloadError` for what no server
+    takes; errors count the items as the prompt does.
 
     `continues`: the server holds the earlier part of the conversation, so an output's call may be there. A
     `ghost_snapshot` is codex's local note on the working directory and never sent.
     """
-    items = [item for item in prompt.items if item.type != "ghost_snapshot"]
-    if isinstance(prompt.input, str) and not prompt.input.strip():
-        items = []
-    if not items and not may_be_empty:
-        raise InvalidPayloadError("the prompt's input is empty; give it a message, such as Prompt('…')")
+    items = {index: item for index, item in enumerate(prompt.items) if item.type != "ghost_snapshot"}
+    if all(_is_blank(item) for item in items.values()):
+        items = {}
+    check_not_empty(items.values(), may_be_empty=may_be_empty)
+    items = {index: _as_known(f"input[{index}]", item) for index, item in items.items()}
     _check(items, continues=continues)
-    return items
+    return list(items.values())
+
+
+def check_not_empty(built: Collection[object], *, may_be_empty: bool) -> None:
+    """For the items, and again for what became of them: an API may have no form for the only ones there are."""
+    if not built and not may_be_empty:
+        raise InvalidPayloadError("the prompt's input is empty; give it a message, such as Prompt('…')")
+
+
+def checked_reasoning(prompt: Prompt, default: ReasoningOptions | None) -> ReasoningOptions | None:
+    """The prompt's own options, else `default`. Raises `InvalidPayloadError` for what are no options at all."""
+    options = default if prompt.reasoning is None else prompt.reasoning
+    if options is not None and not isinstance(cast("object", options), ReasoningOptions):
+        raise InvalidPayloadError(
+            f"reasoning is of type {type(options).__name__}; give it as ReasoningOptions(effort=…, summary=…)"
+        )
+    return options
+
+
+def is_known_type(kind: str) -> bool:
+    """Whether items of this type have a model of their own. An `OtherItem` of such a type has an odd shape."""
+    return kind in _MODELS
 
 
 def call_id_of(call: ToolCallItem) -> str:
@@ -72,7 +103,7 @@ def answered_call_id(item: ResponseItem) -> str | None:
 
 
 def content_parts(item: ResponseItem) -> Sequence[ContentPart]:
-    """The parts of a message or of a tool's output. None where the output is plain text or the item has no content."""
+    """The parts of a message or of a tool's output. Empty where the output is plain text or the item has no content."""
     match item:
         case Message():
             return item.content
@@ -82,10 +113,41 @@ def content_parts(item: ResponseItem) -> Sequence[ContentPart]:
             return ()
 
 
-def _check(items: Sequence[ResponseItem], *, continues: bool) -> None:
+def _is_blank(item: ResponseItem) -> bool:
+    return isinstance(item, Message) and all(
+        isinstance(part, InputText | OutputText) and not part.text.strip() for part in item.content
+    )
+
+
+def _as_known(place: str, item: ResponseItem) -> ResponseItem:
+    """An item of a known type that `OtherItem` holds, read as what it says it is.
+
+    One that does not fit is refused, as the server would, unless it has an `id`: ids are given by servers, so this is
+    what a newer server sent, and it goes back to it as it came.
+    """
+    model = _MODELS.get(item.type) if isinstance(item, OtherItem) else None
+    if model is None:
+        return item
+    try:
+        return cast("ResponseItem", model.model_validate(item.model_dump(exclude_unset=True)))
+    except ValidationError as error:
+        if item.id:
+            return item
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidPayloadError(
+            f"{place} is no {item.type} that can be sent: {'; '.join(map(_fault, faults))}; "
+            f"mend it, best by making it as a {model.__name__}"
+        ) from None
+
+
+def _fault(fault: Any) -> str:
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}"
+
+
+def _check(items: Mapping[int, ResponseItem], *, continues: bool) -> None:
     calls: dict[str, ToolCallItem] = {}
     answered: set[str] = set()
-    for index, item in enumerate(items):
+    for index, item in items.items():
         place = f"input[{index}]"
         _check_parts(place, content_parts(item))
         if isinstance(item, Message):
@@ -108,6 +170,10 @@ def _check_message(place: str, message: Message) -> None:
         raise InvalidPayloadError(
             f"{place} has role {message.role!r}; "
             f"messages have one of {', '.join(_ROLES)}, and a tool's answer is a FunctionCallOutput"
+        )
+    if message.role != "assistant" and not message.content:
+        raise InvalidPayloadError(
+            f"{place} is a message of the {message.role} without content; give it a text, or leave it out"
         )
     if message.role == "assistant" and any(isinstance(part, InputImage | InputFile) for part in message.content):
         raise InvalidPayloadError(

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from codex_client.errors import InvalidPayloadError
+from pydantic import BaseModel
+
+from codex_client.errors import ConfigurationError, InvalidPayloadError
 from codex_client.items import (
     Compaction,
     CustomToolCallOutput,
@@ -27,10 +29,16 @@ from codex_client.items import (
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.payload.dialect import is_openai
 from codex_client.payload.encode import plain
-from codex_client.payload.history import call_id_of, checked_items, content_parts
-from codex_client.payload.tools import check_tool_choice, responses_tool, responses_tool_choice
+from codex_client.payload.history import (
+    call_id_of,
+    check_not_empty,
+    checked_items,
+    checked_reasoning,
+    content_parts,
+)
+from codex_client.payload.tools import check_tool_choice, responses_tool_choice, responses_tools
 from codex_client.prompt import Prompt, ReasoningOptions
-from codex_client.schema import model_schema
+from codex_client.schema import strict_schema
 
 # The API demands a name; this is the one that codex gives to every schema.
 _SCHEMA_NAME = "codex_output_schema"
@@ -66,8 +74,8 @@ class ResponsesPayloadBuilder:
         `prompt.extra` is merged in last, key by key at the top level, and wins. Raises `InvalidPayloadError` for a
         prompt that the API would refuse in any case.
         """
-        extra: dict[str, Any] = plain(prompt.extra or {})
-        reasoning = self._reasoning if prompt.reasoning is None else prompt.reasoning
+        extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
+        reasoning = checked_reasoning(prompt, self._reasoning)
         payload = {
             "model": self._model,
             "instructions": prompt.instructions or None,
@@ -92,14 +100,13 @@ class ResponsesPayloadBuilder:
     def _input(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
         continues = bool(prompt.previous_response_id or extra.keys() & {"previous_response_id", "conversation"})
         refers = any(item.type == "item_reference" for item in prompt.items)
-        items = checked_items(
-            prompt,
-            continues=continues or refers,
-            may_be_empty=continues or bool(extra.keys() & {"input", "prompt"}),
-        )
+        may_be_empty = continues or bool(extra.keys() & {"input", "prompt"})
+        items = checked_items(prompt, continues=continues or refers, may_be_empty=may_be_empty)
         keep_ids = continues or bool(extra.get("store", self._store))
         fields = (self._item(f"input[{index}]", item, keep_ids=keep_ids) for index, item in enumerate(items))
-        return [field for field in fields if field]
+        built = [field for field in fields if field]
+        check_not_empty(built, may_be_empty=may_be_empty)
+        return built
 
     def _item(self, place: str, item: ResponseItem, *, keep_ids: bool) -> dict[str, Any]:
         """The item's fields as they came, without those that the server would refuse. Empty if it says nothing then."""
@@ -138,7 +145,7 @@ class ResponsesPayloadBuilder:
 
 
 def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:
-    tools = [responses_tool(tool) for tool in prompt.tools]
+    tools = responses_tools(prompt.tools)
     elsewhere = "tools" in extra or any(item.type == "additional_tools" for item in prompt.items)
     if not elsewhere:
         check_tool_choice(prompt.tool_choice, tools)
@@ -162,10 +169,20 @@ def _text(prompt: Prompt) -> dict[str, Any]:
     text: dict[str, Any] = {}
     if prompt.verbosity is not None:
         text["verbosity"] = prompt.verbosity
-    if (schema := prompt.output_schema) is not None:
-        schema = plain(schema) if isinstance(schema, Mapping) else model_schema(schema, strict=True)
+    if prompt.output_schema is not None:
+        schema = _strict_output_schema(prompt.output_schema)
         text["format"] = {"type": "json_schema", "name": _SCHEMA_NAME, "strict": True, "schema": schema}
     return text
+
+
+def _strict_output_schema(given: Mapping[str, Any] | type[BaseModel]) -> dict[str, Any]:
+    schema = plain(given) if isinstance(given, Mapping) else given.model_json_schema()
+    try:
+        return strict_schema(schema, name="output_schema")
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error.message}, or give extra={{'text': …}} in place of output_schema for a schema that is not strict"
+        ) from None
 
 
 def _check_sides(place: str, item: Message | FunctionCallOutput | CustomToolCallOutput) -> None:

@@ -7,9 +7,13 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
+
+from pydantic import BaseModel
 
 from codex_client.errors import InvalidPayloadError, UnsupportedOperationError
 from codex_client.payload.encode import plain
@@ -17,17 +21,38 @@ from codex_client.prompt import CustomTool, FunctionTool, RawTool, Tool, ToolCho
 
 _FUNCTION_KEYS = frozenset({"type", "name", "description", "strict", "parameters"})
 _CUSTOM_KEYS = frozenset({"type", "name", "description", "format"})
+_MODES = ("auto", "none", "required")
+
+# OpenAI's rule for the names of functions and custom tools on both APIs, which most servers share. One that takes more
+# can be given a RawTool.
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+def responses_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    """All of a prompt's tools as the Responses API takes them.
+
+    Raises `InvalidPayloadError` for what is no list of tools, and for two tools of one name: a call could not tell
+    them apart.
+    """
+    return _converted(tools, responses_tool)
+
+
+def chat_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    """All of a prompt's tools as the Chat API takes them. Raises as `responses_tools` and `chat_tool` do."""
+    return _converted(tools, chat_tool)
 
 
 def responses_tool(tool: Tool) -> dict[str, Any]:
     """The tool as the Responses API takes it. A `RawTool` is sent as it is, unless it is Chat-shaped: that is made
     flat.
     """
+    _check_is_tool(tool)
     return chat_tool_to_responses(tool.definition) if isinstance(tool, RawTool) else _flat(tool)
 
 
 def chat_tool(tool: Tool) -> dict[str, Any]:
     """The tool as the Chat API takes it. Raises `UnsupportedOperationError` for what that API has no form for."""
+    _check_is_tool(tool)
     return responses_tool_to_chat(tool.definition if isinstance(tool, RawTool) else _flat(tool))
 
 
@@ -89,6 +114,7 @@ def parse_tool(tool: Mapping[str, Any]) -> Tool:
 
 def responses_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
     """The choice in flat form, such as {type: function, name}; what is flat already, as it is."""
+    _check_is_choice(choice)
     if isinstance(choice, str):
         return choice
     flat = {**choice, **_inner(choice)}
@@ -103,6 +129,7 @@ def chat_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
 
     Raises `UnsupportedOperationError` for a tool that the server itself would run: the Chat API cannot name one.
     """
+    _check_is_choice(choice)
     if isinstance(choice, str):
         return choice
     if _nested(choice) is not None:
@@ -118,7 +145,10 @@ def chat_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
 
 
 def check_tool_choice(choice: ToolChoice, tools: Iterable[Mapping[str, Any]]) -> None:
-    """Raises `InvalidPayloadError` where the choice demands a tool that is not among `tools` (of either shape)."""
+    """Raises `InvalidPayloadError` where the choice is none, or demands a tool that is not among `tools` (of either
+    shape).
+    """
+    _check_is_choice(choice)
     if choice in ("auto", "none"):
         return
     offered = list(tools)
@@ -137,8 +167,61 @@ def check_tool_choice(choice: ToolChoice, tools: Iterable[Mapping[str, Any]]) ->
         )
 
 
+def _converted(tools: Iterable[Tool], convert: Callable[[Tool], dict[str, Any]]) -> list[dict[str, Any]]:
+    if not isinstance(cast("object", tools), Iterable):
+        raise InvalidPayloadError(f"tools is a single {type(tools).__name__}; put it in a list")
+    converted = [convert(tool) for tool in tools]
+    for name, count in Counter(_names(converted)).items():
+        if count > 1:
+            raise InvalidPayloadError(f"{count} tools have the name {name!r}; give each a name of its own")
+    return converted
+
+
+def _names(tools: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The names by which the model calls functions and custom tools. Those in a namespace are apart from the rest."""
+    for tool in tools:
+        flat = chat_tool_to_responses(tool)
+        if flat.get("type") in ("function", "custom"):
+            yield str(flat.get("name"))
+
+
+def _check_is_tool(tool: object) -> None:
+    if isinstance(tool, FunctionTool | CustomTool | RawTool):
+        return
+    name = getattr(tool, "__name__", "…")
+    if isinstance(tool, type(BaseModel)):
+        instead = f"make it one by FunctionTool.from_model({name})"
+    elif callable(tool):
+        instead = f"make it one by FunctionTool.from_callable({name})"
+    elif isinstance(tool, Mapping):
+        instead = "wrap the JSON object as RawTool({…})"
+    else:
+        instead = "give a list of FunctionTool, CustomTool or RawTool"
+    raise InvalidPayloadError(f"one of the tools is of type {type(cast('object', tool)).__name__}; {instead}")
+
+
+def _check_is_choice(choice: object) -> None:
+    if choice in _MODES or isinstance(choice, Mapping):
+        return
+    asked = repr(choice) if isinstance(choice, str) else f"of type {type(choice).__name__}"
+    name = choice if isinstance(choice, str) else "…"
+    raise InvalidPayloadError(
+        f"tool_choice is {asked}; it is one of {', '.join(_MODES)}, "
+        f"or names a tool, as by {{'type': 'function', 'name': {name!r}}}"
+    )
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+        raise InvalidPayloadError(
+            f"the tool name {name!r} would be refused; it takes 1 to 64 letters of a-z and A-Z, digits, _ and -, "
+            "so give it another by `name`"
+        )
+
+
 def _flat(tool: FunctionTool | CustomTool) -> dict[str, Any]:
     """Keys in codex's order; a description only where there is one."""
+    _check_name(tool.name)
     kind = "function" if isinstance(tool, FunctionTool) else "custom"
     fields: dict[str, Any] = {"type": kind, "name": tool.name}
     if tool.description:

@@ -13,6 +13,7 @@ _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean",
 _MAPS = ("properties", "$defs", "definitions", "patternProperties")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _SINGLES = ("items", "additionalProperties", "not", "if", "then", "else", "contains")
+_NO_ROOT = (("anyOf", "an anyOf"), ("$ref", "a $ref"))
 _NOT_STRICT = ("allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "default")
 
 
@@ -24,8 +25,8 @@ def schema_problems(schema: Any, path: str, *, strict: bool) -> Iterator[str]:
     root = cast("dict[str, Any]", schema)
     if root.get("type") != "object":
         yield f"{path}: type is {root.get('type')!r}; the root of a schema must be of type 'object'"
-    if strict and "anyOf" in root:
-        yield f"{path}: the root of a strict schema must not be an anyOf"
+    if strict:
+        yield from (f"{path}: the root of a strict schema must not be {what}" for key, what in _NO_ROOT if key in root)
     yield from _problems(root, path, root, strict=strict)
 
 
@@ -39,6 +40,9 @@ def _problems(schema: Any, path: str, root: dict[str, Any], *, strict: bool) -> 
     yield from _own_problems(node, path, root)
     if strict:
         yield from _strict_problems(node, path)
+        # What stands beside it at the root has been told already: no $ref may stand there at all.
+        if node is not root:
+            yield from _reference_problems(node, path)
     for where, part in _parts(node):
         if not (strict and where == "additionalProperties"):
             yield from _problems(part, f"{path}.{where}", root, strict=strict)
@@ -100,6 +104,12 @@ def _strict_problems(node: dict[str, Any], path: str) -> Iterator[str]:
         names = cast("dict[str, Any]", properties).keys()
         if sorted(names) != sorted(map(str, cast("list[Any]", required))):
             yield f"{path}.required: must name every property of a strict schema, and no other"
+
+
+def _reference_problems(node: dict[str, Any], path: str) -> Iterator[str]:
+    """OpenAI: "$ref cannot have keywords {'description'}", whatever the keyword is."""
+    if "$ref" in node and (beside := sorted(node.keys() - {"$ref"})):
+        yield f"{path}.$ref: must stand alone in a strict schema, not beside {', '.join(beside)}"
 
 
 def _resolves(reference: Any, root: dict[str, Any]) -> bool:

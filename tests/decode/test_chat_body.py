@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.decode.chat import ChatDecoder
 from codex_client.errors import (
     ContextWindowExceededError,
@@ -17,28 +16,11 @@ from codex_client.errors import (
 from codex_client.events import (
     Completed,
     Created,
-    OutputItemAdded,
-    OutputItemDone,
-    OutputTextDelta,
-    ResponseEvent,
 )
 from codex_client.items import FunctionCall, Message, Reasoning, ReasoningText, Refusal
 from codex_client.model_variants import TokenUsage
-
-
-def collected(events: list[ResponseEvent]) -> CollectedResponse:
-    total = TurnAccumulator()
-    total.feed(events)
-    return total.response()
-
-
-HELLO_EVENTS = [
-    Created("c1", "m1"),
-    OutputItemAdded(Message(role="assistant", content=[]), 0),
-    OutputTextDelta("Hello", 0, 0),
-    OutputItemDone(Message(role="assistant", content="Hello"), 0),
-    Completed("c1", None, "stop"),
-]
+from tests.support.chat_stream import HELLO_EVENTS
+from tests.support.collected import collected
 
 
 def answer(message: dict[str, Any], **choice: Any) -> bytes:

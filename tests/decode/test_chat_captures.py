@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from httpx_sse import ServerSentEvent
 
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
+from codex_client.aggregate import CollectedResponse
 from codex_client.client.framer import SseFramer
 from codex_client.decode.chat import ChatDecoder
 from codex_client.errors import CodexError, IncompleteResponseError, ResponseFailedError, StreamClosedError
 from codex_client.events import Completed, OutputItemDone, ResponseEvent
 from codex_client.items import Reasoning
 from codex_client.model_variants import TokenUsage
+from tests.support.collected import collected
 
 each_stream = pytest.mark.each_capture("chat/**/*.sse")
 
@@ -41,12 +42,6 @@ def decode(frames: tuple[ServerSentEvent, ...]) -> tuple[list[ResponseEvent], Ch
         return events + decoder.feed_eof(), decoder, None
     except StreamClosedError as error:
         return events, decoder, error
-
-
-def collected(events: list[ResponseEvent]) -> CollectedResponse:
-    total = TurnAccumulator()
-    total.feed(events)
-    return total.response()
 
 
 def status_of(events: list[ResponseEvent], decoder: ChatDecoder, closed: StreamClosedError | None) -> str:

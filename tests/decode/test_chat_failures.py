@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
 import pytest
 from httpx_sse import ServerSentEvent
 
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.decode.chat import ChatDecoder
 from codex_client.errors import (
     ContextWindowExceededError,
@@ -23,53 +21,13 @@ from codex_client.events import (
     Completed,
     Created,
     OutputItemAdded,
-    OutputItemDone,
-    OutputTextDelta,
     RawEvent,
-    ResponseEvent,
     ToolCallInputDelta,
 )
-from codex_client.items import FunctionCall, Message
+from codex_client.items import FunctionCall
 from codex_client.model_variants import TokenUsage
-
-DONE = ServerSentEvent(data="[DONE]")
-EMPTY_MESSAGE = Message(role="assistant", content=[])
-HELLO = Message(role="assistant", content="Hello")
-
-
-def frame(value: Any, *, event: str | None = None) -> ServerSentEvent:
-    return ServerSentEvent(event=event, data=value if isinstance(value, str) else json.dumps(value))
-
-
-def chunk(delta: Any = None, *, finish: Any = None, index: Any = 0, **fields: Any) -> ServerSentEvent:
-    choice = {"index": index, "delta": delta or {}, "finish_reason": finish}
-    return frame({"id": "c1", "model": "m1", "choices": [choice], **fields})
-
-
-def text(content: Any, **fields: Any) -> ServerSentEvent:
-    return chunk({"content": content}, **fields)
-
-
-def run(*frames: ServerSentEvent, decoder: ChatDecoder | None = None) -> tuple[list[ResponseEvent], ChatDecoder]:
-    """The events of all frames and of the end of the body, as a driver would take them."""
-    decoder = decoder or ChatDecoder()
-    events = [event for one in frames for event in decoder.feed(one)]
-    return events + decoder.feed_eof(), decoder
-
-
-def collected(events: list[ResponseEvent]) -> CollectedResponse:
-    total = TurnAccumulator()
-    total.feed(events)
-    return total.response()
-
-
-HELLO_EVENTS = [
-    Created("c1", "m1"),
-    OutputItemAdded(EMPTY_MESSAGE, 0),
-    OutputTextDelta("Hello", 0, 0),
-    OutputItemDone(HELLO, 0),
-    Completed("c1", None, "stop"),
-]
+from tests.support.chat_stream import DONE, HELLO, HELLO_EVENTS, chunk, frame, run, text
+from tests.support.collected import collected
 
 
 @pytest.mark.parametrize("data", ["", "  ", "\n"])
@@ -291,7 +249,7 @@ def test_an_answer_cut_short_fails_after_its_usage_with_all_of_it_in_the_deltas(
     assert type(failure) is IncompleteResponseError
     assert (failure.reason, failure.token_usage) == (reason, TokenUsage(5, 0, 2, 0, 7))
     assert (failure.request_id, failure.retryable) == ("req-1", False)
-    assert str(failure).startswith(f"the answer ended early with finish reason {reason!r}: ")
+    assert str(failure).startswith(f"incomplete response returned, reason: {reason}; ")
     assert advice in str(failure)
     assert decoder.finished
 

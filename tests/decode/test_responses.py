@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from codex_client.client.framer import SseFramer
-from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
     Completed,
     Created,
@@ -24,7 +22,7 @@ from codex_client.events import (
     ServerModel,
     ToolCallInputDelta,
 )
-from codex_client.items import CustomToolCall, FunctionCall, Message, OtherItem, Reasoning, parse_item
+from codex_client.items import CustomToolCall, FunctionCall, Message, OtherItem, Reasoning
 from codex_client.model_variants import Credits, RateLimitSnapshot, RateLimitWindow, TokenUsage
 from codex_client.testing import (
     custom_tool_call_item,
@@ -44,31 +42,13 @@ from codex_client.testing import (
     function_call_item,
     message_item,
     reasoning_item,
-    sse,
 )
+from tests.support.responses_stream import USAGE, added, decode, done
 
-USAGE = TokenUsage(
-    input_tokens=42, cached_input_tokens=16, output_tokens=23, reasoning_output_tokens=8, total_tokens=65
-)
 MESSAGE = message_item("hi")
 REASONING = reasoning_item(["why"], text="because")
 CALL = function_call_item("call_1", "f", "{}")
 CUSTOM = custom_tool_call_item("call_2", "g", "raw")
-
-
-def decode(
-    *events: dict[str, Any] | str, names: bool = True, **options: Any
-) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder(**options)
-    return [event for frame in SseFramer().feed(sse(events, names=names)) for event in decoder.feed(frame)], decoder
-
-
-def added(item: dict[str, Any], index: int = 0) -> OutputItemAdded:
-    return OutputItemAdded(parse_item(item), index)
-
-
-def done(item: dict[str, Any], index: int = 0) -> OutputItemDone:
-    return OutputItemDone(parse_item(item), index)
 
 
 EMPTY_MESSAGE = message_item("", status="in_progress")

@@ -20,7 +20,6 @@ from codex_client.events import (
     ServerModel,
 )
 from codex_client.items import parse_item
-from codex_client.model_variants import TokenUsage
 from codex_client.testing import (
     check_events,
     ev_completed,
@@ -31,10 +30,8 @@ from codex_client.testing import (
     reasoning_item,
     sse,
 )
+from tests.support.responses_stream import USAGE
 
-USAGE = TokenUsage(
-    input_tokens=42, cached_input_tokens=16, output_tokens=23, reasoning_output_tokens=8, total_tokens=65
-)
 MESSAGE = message_item("hi")
 
 

@@ -12,13 +12,15 @@ import pytest
 from httpx_sse import ServerSentEvent
 
 from codex_client import errors
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
+from codex_client.aggregate import CollectedResponse
 from codex_client.client.framer import SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.errors import StreamClosedError
-from codex_client.events import Completed, OutputTextDelta, ResponseEvent
+from codex_client.events import Completed, OutputTextDelta
 from codex_client.model_variants import TokenUsage
 from codex_client.testing import check_decoder, check_events
+from tests.support.collected import collected
+from tests.support.responses_stream import decode_frames
 
 STREAMS = "responses/*/*.sse"
 
@@ -35,17 +37,6 @@ def frames_of(capture: Path) -> list[ServerSentEvent]:
     return frames if last is None else [*frames, last]
 
 
-def decode(frames: Iterable[ServerSentEvent]) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder()
-    return [event for frame in frames for event in decoder.feed(frame)], decoder
-
-
-def sum_of(events: Iterable[ResponseEvent]) -> CollectedResponse:
-    turn = TurnAccumulator()
-    turn.feed(events)
-    return turn.response()
-
-
 def final_types(frames: Iterable[ServerSentEvent]) -> list[str]:
     finals = [json.loads(frame.data) for frame in frames if frame.data.startswith("{")]
     last = next(final for final in reversed(finals) if "response" in final)
@@ -56,8 +47,8 @@ def final_types(frames: Iterable[ServerSentEvent]) -> list[str]:
 def test_a_recorded_stream_adds_up_to_what_is_expected(capture: Path, captures: Path) -> None:
     expected = read_expected(captures)[capture.relative_to(captures).as_posix()]
     frames = frames_of(capture)
-    events, decoder = decode(frames)
-    response = sum_of(events)
+    events, decoder = decode_frames(frames)
+    response = collected(events)
     assert response.text == expected["text"]
     assert "".join(event.delta for event in events if isinstance(event, OutputTextDelta)) == expected["text_deltas"]
     assert response.refusal == expected["refusal"]
@@ -95,19 +86,19 @@ def check_end(decoder: ResponsesDecoder, response: CollectedResponse, expected: 
 
 @pytest.mark.each_capture(STREAMS)
 def test_a_recorded_stream_keeps_the_laws_of_a_turn(capture: Path) -> None:
-    events, _ = decode(frames_of(capture))
+    events, _ = decode_frames(frames_of(capture))
     check_events(events)
 
 
 @pytest.mark.each_capture(STREAMS)
 def test_every_prefix_of_a_recorded_stream_gives_a_prefix_of_its_text_or_its_error(capture: Path) -> None:
     frames = frames_of(capture)
-    whole, full = decode(frames)
-    text = sum_of(whole).text
+    whole, full = decode_frames(frames)
+    text = collected(whole).text
     step = max(1, len(frames) // 25)
     for end in range(0, len(frames), step):
-        events, decoder = decode(frames[:end])
-        assert text.startswith(sum_of(events).text)
+        events, decoder = decode_frames(frames[:end])
+        assert text.startswith(collected(events).text)
         assert events == whole[: len(events)]
         if not decoder.finished:
             assert not any(isinstance(event, Completed) for event in events)
@@ -120,7 +111,7 @@ def test_every_prefix_of_a_recorded_stream_gives_a_prefix_of_its_text_or_its_err
 def test_a_recorded_stream_adds_up_without_its_event_names(capture: Path) -> None:
     frames = frames_of(capture)
     unnamed = [ServerSentEvent(data=frame.data) for frame in frames]
-    assert decode(unnamed)[0] == decode(frames)[0]
+    assert decode_frames(unnamed)[0] == decode_frames(frames)[0]
 
 
 @pytest.mark.each_capture(STREAMS)
@@ -130,18 +121,18 @@ def test_a_recorded_stream_adds_up_without_its_deltas(capture: Path) -> None:
     bare = [
         frame for frame in frames if not json_type(frame).endswith((".delta", ".done", ".added")) or is_item_done(frame)
     ]
-    events, _ = decode(bare)
+    events, _ = decode_frames(bare)
     check_events(events)
-    assert sum_of(events).items == sum_of(decode(frames)[0]).items
+    assert collected(events).items == collected(decode_frames(frames)[0]).items
 
 
 @pytest.mark.each_capture(STREAMS)
 def test_a_recorded_stream_adds_up_from_its_deltas_and_last_frame(capture: Path) -> None:
     """Without done frames, the same text comes from the pieces or from the final response."""
     frames = [frame for frame in frames_of(capture) if not json_type(frame).endswith(".done")]
-    events, _ = decode(frames)
+    events, _ = decode_frames(frames)
     check_events(events)
-    whole, part = sum_of(decode(frames_of(capture))[0]), sum_of(events)
+    whole, part = collected(decode_frames(frames_of(capture))[0]), collected(events)
     assert (part.text, part.refusal, part.tool_calls) == (whole.text, whole.refusal, whole.tool_calls)
 
 

@@ -12,13 +12,10 @@ from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
     Completed,
     Created,
-    OutputItemAdded,
     OutputItemDone,
     OutputTextDelta,
-    ResponseEvent,
     ToolCallInputDelta,
 )
-from codex_client.items import parse_item
 from codex_client.model_variants import TokenUsage
 from codex_client.testing import (
     ev_completed,
@@ -34,28 +31,11 @@ from codex_client.testing import (
     message_item,
     sse,
 )
+from tests.support.responses_stream import USAGE, added, decode, done
 
-USAGE = TokenUsage(
-    input_tokens=42, cached_input_tokens=16, output_tokens=23, reasoning_output_tokens=8, total_tokens=65
-)
 NOT_THIS_API = "none of them belongs to the Responses API: check the provider's base_url and wire_api"
 MESSAGE = message_item("hi")
 CALL = function_call_item("call_1", "f", "{}")
-
-
-def decode(
-    *events: dict[str, Any] | str, names: bool = True, **options: Any
-) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder(**options)
-    return [event for frame in SseFramer().feed(sse(events, names=names)) for event in decoder.feed(frame)], decoder
-
-
-def added(item: dict[str, Any], index: int = 0) -> OutputItemAdded:
-    return OutputItemAdded(parse_item(item), index)
-
-
-def done(item: dict[str, Any], index: int = 0) -> OutputItemDone:
-    return OutputItemDone(parse_item(item), index)
 
 
 EMPTY_MESSAGE = message_item("", status="in_progress")
@@ -185,7 +165,7 @@ def test_a_failure_carries_the_usage_and_the_items_that_it_tells() -> None:
         (
             {"reason": "max_output_tokens"},
             "max_output_tokens",
-            "raise `Prompt.max_output_tokens`, or lower the reasoning effort",
+            "raise `Prompt.max_output_tokens`, lower the reasoning effort or shorten the input",
         ),
         ({"reason": "content_filter"}, "content_filter", "the provider's content filter stopped it: change the prompt"),
         ({"reason": "something_new"}, "something_new", "try again"),

@@ -8,8 +8,6 @@ import pytest
 
 from codex_client import errors
 from codex_client.aggregate import TurnAccumulator
-from codex_client.client.framer import SseFramer
-from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
     Completed,
     Created,
@@ -24,17 +22,11 @@ from codex_client.events import (
 )
 from codex_client.items import Message, Reasoning, parse_item
 from codex_client.model_variants import TokenUsage
-from codex_client.testing import check_events, message_item, sse
+from codex_client.testing import message_item
+from tests.support.responses_stream import decode
 
 MESSAGE = message_item("hi")
 USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
-
-
-def decode(*frames: dict[str, Any], **options: Any) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder(**options)
-    events = [event for frame in SseFramer().feed(sse(frames)) for event in decoder.feed(frame)]
-    check_events(events)
-    return events, decoder
 
 
 @pytest.mark.parametrize(

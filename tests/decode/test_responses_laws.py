@@ -11,12 +11,14 @@ from httpx_sse import ServerSentEvent
 from hypothesis import given, strategies as st
 
 from codex_client import errors
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
+from codex_client.aggregate import CollectedResponse
 from codex_client.client.framer import SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import Completed, OutputItemAdded, OutputItemDone, OutputTextDelta, ResponseEvent
 from codex_client.items import parse_item
 from codex_client.testing import check_events, ev_completed, ev_created, ev_error, ev_failed, ev_incomplete, sse
+from tests.support.collected import collected
+from tests.support.responses_stream import decode_frames
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NAMES = {
@@ -148,17 +150,6 @@ def frames_of(events: Sequence[dict[str, Any]], *, names: bool = True) -> list[S
     return SseFramer().feed(sse(events, names=names))
 
 
-def decode(frames: Sequence[ServerSentEvent]) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder()
-    return [event for frame in frames for event in decoder.feed(frame)], decoder
-
-
-def sum_of(events: Sequence[ResponseEvent]) -> CollectedResponse:
-    turn = TurnAccumulator()
-    turn.feed(events)
-    return turn.response()
-
-
 def truth_of(turn: Turn) -> CollectedResponse:
     return CollectedResponse(items=tuple(parse_item(story.item) for story in turn.stories))
 
@@ -176,16 +167,16 @@ def facts(response: CollectedResponse) -> tuple[object, ...]:
 
 @given(turns())
 def test_a_completed_turn_is_whole_however_it_is_told(turn: Turn) -> None:
-    events, decoder = decode(frames_of([*turn.frames, ev_completed(output=turn.output)]))
+    events, decoder = decode_frames(frames_of([*turn.frames, ev_completed(output=turn.output)]))
     check_events(events)
     assert isinstance(events[-1], Completed)
     assert decoder.failure is None
-    assert facts(sum_of(events)) == facts(truth_of(turn))
+    assert facts(collected(events)) == facts(truth_of(turn))
 
 
 @given(turns())
 def test_each_item_is_announced_once_and_done_once(turn: Turn) -> None:
-    events, _ = decode(frames_of([*turn.frames, ev_completed(output=turn.output)]))
+    events, _ = decode_frames(frames_of([*turn.frames, ev_completed(output=turn.output)]))
     each = list(range(len(turn.stories)))
     assert sorted(event.output_index for event in events if isinstance(event, OutputItemAdded)) == each
     assert sorted(event.output_index for event in events if isinstance(event, OutputItemDone)) == each
@@ -194,9 +185,9 @@ def test_each_item_is_announced_once_and_done_once(turn: Turn) -> None:
 @given(turns(in_order=True))
 def test_a_turn_in_order_needs_no_indexes(turn: Turn) -> None:
     bare = [{name: value for name, value in frame.items() if name != "output_index"} for frame in turn.frames]
-    events, _ = decode(frames_of([*bare, ev_completed(output=turn.output)]))
+    events, _ = decode_frames(frames_of([*bare, ev_completed(output=turn.output)]))
     check_events(events)
-    assert facts(sum_of(events)) == facts(truth_of(turn))
+    assert facts(collected(events)) == facts(truth_of(turn))
 
 
 @given(turns(), st.data())
@@ -208,21 +199,21 @@ def test_repeated_unknown_and_empty_frames_change_nothing(turn: Turn, data: st.D
         noisy += data.draw(st.lists(st.sampled_from(noise), max_size=1))
         again = frame["type"] in ("response.created", "response.output_item.added", "response.output_item.done")
         noisy += [frame] * (2 if again and data.draw(st.booleans()) else 1)
-    assert decode(frames_of(noisy))[0] == decode(frames_of(plain))[0]
+    assert decode_frames(frames_of(noisy))[0] == decode_frames(frames_of(plain))[0]
 
 
 @given(turns(), st.booleans())
 def test_event_names_may_be_missing(turn: Turn, names: bool) -> None:
     told = [*turn.frames, ev_completed(output=turn.output)]
-    assert decode(frames_of(told, names=names))[0] == decode(frames_of(told))[0]
+    assert decode_frames(frames_of(told, names=names))[0] == decode_frames(frames_of(told))[0]
 
 
 @given(turns())
 def test_every_prefix_gives_a_prefix_of_the_events_and_then_a_typed_error(turn: Turn) -> None:
     frames = frames_of([*turn.frames, ev_completed(output=turn.output)])
-    whole, _ = decode(frames)
+    whole, _ = decode_frames(frames)
     for end in range(len(frames)):
-        events, decoder = decode(frames[:end])
+        events, decoder = decode_frames(frames[:end])
         check_events(events)
         assert events == whole[: len(events)]
         with pytest.raises(errors.StreamClosedError):
@@ -235,9 +226,9 @@ ENDS = st.sampled_from([ev_completed(), ev_failed("server_error", "m"), ev_error
 @given(turns(), ENDS, st.data())
 def test_nothing_after_a_terminal_frame_is_read(turn: Turn, last: dict[str, Any], data: st.DataObject) -> None:
     frames = frames_of([*turn.frames, last])
-    events, decoder = decode(frames)
+    events, decoder = decode_frames(frames)
     after = data.draw(st.lists(st.sampled_from([*frames, *frames_of([{"type": "note"}])]), max_size=5))
-    longer, later = decode([*frames, *after])
+    longer, later = decode_frames([*frames, *after])
     assert longer == events
     assert (later.finished, later.ignored, type(later.failure)) == (True, decoder.ignored, type(decoder.failure))
     assert sum(isinstance(event, Completed) for event in longer) == (decoder.failure is None)
@@ -245,11 +236,11 @@ def test_nothing_after_a_terminal_frame_is_read(turn: Turn, last: dict[str, Any]
 
 @given(turns(), ENDS.filter(lambda last: last["type"] != "response.completed"))
 def test_a_failed_turn_keeps_what_came_before(turn: Turn, last: dict[str, Any]) -> None:
-    before, _ = decode(frames_of(turn.frames))
-    events, decoder = decode(frames_of([*turn.frames, last]))
+    before, _ = decode_frames(frames_of(turn.frames))
+    events, decoder = decode_frames(frames_of([*turn.frames, last]))
     assert isinstance(decoder.failure, errors.ResponseFailedError)
     assert events == before
-    assert sum_of(events).text == sum_of(before).text
+    assert collected(events).text == collected(before).text
 
 
 @given(turns())

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.client.framer import SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
     OutputItemAdded,
     OutputItemDone,
     OutputTextDelta,
-    ResponseEvent,
 )
 from codex_client.items import (
     CustomToolCall,
@@ -27,7 +25,6 @@ from codex_client.items import (
     parse_item,
 )
 from codex_client.testing import (
-    check_events,
     ev_completed,
     ev_item_added,
     ev_item_done,
@@ -35,21 +32,9 @@ from codex_client.testing import (
     message_item,
     sse,
 )
+from tests.support.responses_stream import collect, events_of
 
 MESSAGE = message_item("hi")
-
-
-def decode(*events: dict[str, Any]) -> list[ResponseEvent]:
-    decoder = ResponsesDecoder()
-    given = [event for frame in SseFramer().feed(sse(events)) for event in decoder.feed(frame)]
-    check_events(given)
-    return given
-
-
-def collect(*events: dict[str, Any]) -> CollectedResponse:
-    turn = TurnAccumulator()
-    turn.feed(decode(*events))
-    return turn.response()
 
 
 @pytest.mark.parametrize(
@@ -88,7 +73,7 @@ def collect(*events: dict[str, Any]) -> CollectedResponse:
     ],
 )
 def test_an_item_with_odd_fields_is_read_as_what_it_plainly_means(wire: dict[str, Any], item: object) -> None:
-    (event,) = decode(ev_item_added(wire))
+    (event,) = events_of(ev_item_added(wire))
     assert isinstance(event, OutputItemAdded)
     assert event.item == item
 
@@ -103,7 +88,7 @@ def test_what_is_no_item_breaks_no_stream(wire: object) -> None:
 
 
 def test_unknown_fields_of_an_item_survive() -> None:
-    events = decode(ev_item_done({**MESSAGE, "phase": "commentary", "novelty": {"a": 1}}))
+    events = events_of(ev_item_done({**MESSAGE, "phase": "commentary", "novelty": {"a": 1}}))
     assert isinstance(events[-1], OutputItemDone)
     assert events[-1].item == parse_item({**MESSAGE, "phase": "commentary", "novelty": {"a": 1}})
 
@@ -126,4 +111,4 @@ def test_several_messages_in_one_turn_stay_apart() -> None:
 
 def test_padding_log_probabilities_and_sequence_numbers_do_no_harm() -> None:
     delta = ev_text_delta("h", obfuscation="xxxx", logprobs=[{"token": "h"}], sequence_number=7)
-    assert decode(ev_item_added(message_item("")), delta)[1:] == [OutputTextDelta("h", 0, 0, "msg_1")]
+    assert events_of(ev_item_added(message_item("")), delta)[1:] == [OutputTextDelta("h", 0, 0, "msg_1")]

@@ -9,18 +9,15 @@ from typing import Any
 
 import pytest
 
-from codex_client.aggregate import CollectedResponse, ToolCall, TurnAccumulator
+from codex_client.aggregate import ToolCall
 from codex_client.client.framer import SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
-    Completed,
-    Created,
     OutputItemAdded,
     OutputItemDone,
     OutputTextDelta,
     ReasoningSummaryDelta,
     ReasoningSummaryPartAdded,
-    ResponseEvent,
     ToolCallInputDelta,
 )
 from codex_client.items import (
@@ -33,7 +30,6 @@ from codex_client.items import (
     parse_item,
 )
 from codex_client.testing import (
-    check_events,
     ev_completed,
     ev_created,
     ev_custom_tool_input_delta,
@@ -50,37 +46,17 @@ from codex_client.testing import (
     reasoning_item,
     sse,
 )
+from tests.support.responses_stream import collect, events_of, parts, without
 
 MESSAGE = message_item("hi")
 CALL = function_call_item("call_1", "f", "{}")
-
-
-def decode(*events: dict[str, Any]) -> list[ResponseEvent]:
-    decoder = ResponsesDecoder()
-    given = [event for frame in SseFramer().feed(sse(events)) for event in decoder.feed(frame)]
-    check_events(given)
-    return given
-
-
-def collect(*events: dict[str, Any]) -> CollectedResponse:
-    turn = TurnAccumulator()
-    turn.feed(decode(*events))
-    return turn.response()
-
-
-def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in event.items() if name not in names}
-
-
-def parts(events: list[ResponseEvent]) -> list[ResponseEvent]:
-    return [event for event in events if not isinstance(event, Created | Completed)]
 
 
 # Frames that come late, twice, or before their item.
 
 
 def test_items_are_announced_before_the_first_piece_when_the_server_does_not() -> None:
-    events = decode(
+    events = events_of(
         ev_reasoning_summary_delta("why", 0, 0),
         ev_reasoning_text_delta("because", 0, 1, item_id="rs_2"),
         ev_text_delta("h", 2),
@@ -100,7 +76,7 @@ def test_items_are_announced_before_the_first_piece_when_the_server_does_not() -
 
 def test_a_whole_text_without_an_item_announces_one() -> None:
     done = {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "hi"}
-    assert parts(decode(done)) == [
+    assert parts(events_of(done)) == [
         OutputItemAdded(Message(id=None, role="assistant", content=[]), 0),
         OutputTextDelta("hi", 0, 0, None),
     ]
@@ -108,7 +84,7 @@ def test_a_whole_text_without_an_item_announces_one() -> None:
 
 def test_a_summary_part_without_an_item_announces_one_and_is_told_once() -> None:
     part = ev_reasoning_summary_part_added(0, 0)
-    assert parts(decode(part, part, ev_reasoning_summary_delta("why"))) == [
+    assert parts(events_of(part, part, ev_reasoning_summary_delta("why"))) == [
         OutputItemAdded(Reasoning(id="rs_1", summary=[]), 0),
         ReasoningSummaryPartAdded(0, 0, "rs_1"),
         ReasoningSummaryDelta("why", 0, 0, "rs_1"),
@@ -127,13 +103,13 @@ def test_an_item_announced_after_its_first_piece_gives_its_name_to_what_is_left(
 
 def test_an_item_guessed_wrong_is_done_as_what_it_is() -> None:
     program = {"type": "program", "id": "p_1", "code": "x"}
-    events = decode(ev_function_arguments_delta("x", 0), ev_item_done(program, 0), ev_completed())
+    events = events_of(ev_function_arguments_delta("x", 0), ev_item_done(program, 0), ev_completed())
     assert [event for event in events if isinstance(event, OutputItemDone)] == [OutputItemDone(parse_item(program), 0)]
 
 
 def test_an_item_guessed_wrong_is_what_it_is_announced_as_later() -> None:
     program = {"type": "program", "id": "p_1", "code": "x"}
-    events = decode(
+    events = events_of(
         ev_function_arguments_delta("x", 0),
         ev_item_added(program, 0),
         ev_item_added(message_item(""), 0),
@@ -146,18 +122,18 @@ def test_an_item_guessed_wrong_is_what_it_is_announced_as_later() -> None:
 
 
 def test_an_item_announced_twice_is_announced_once() -> None:
-    events = decode(ev_item_added(message_item("")), ev_item_added(message_item("")), ev_item_done(MESSAGE))
+    events = events_of(ev_item_added(message_item("")), ev_item_added(message_item("")), ev_item_done(MESSAGE))
     assert sum(isinstance(event, OutputItemAdded) for event in events) == 1
 
 
 def test_an_item_done_twice_is_done_once() -> None:
-    events = decode(ev_item_done(MESSAGE), ev_item_done(MESSAGE), ev_completed(output=[MESSAGE]))
+    events = events_of(ev_item_done(MESSAGE), ev_item_done(MESSAGE), ev_completed(output=[MESSAGE]))
     assert sum(isinstance(event, OutputItemDone) for event in events) == 1
 
 
 def test_items_without_ids_are_the_same_when_they_are_equal() -> None:
     first, second = without(MESSAGE, "id"), without(message_item("ho"), "id")
-    events = decode(ev_item_done(first), ev_item_done(first), ev_item_done(second))
+    events = events_of(ev_item_done(first), ev_item_done(first), ev_item_done(second))
     assert [event for event in events if isinstance(event, OutputItemDone)] == [
         OutputItemDone(parse_item(first), 0),
         OutputItemDone(parse_item(second), 1),
@@ -170,9 +146,9 @@ def test_pieces_after_their_item_is_done_are_dropped() -> None:
         without(ev_text_delta(" there"), "content_index"),
         {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "hi there"},
     ]
-    assert len(decode(ev_item_done(MESSAGE), *late)) == len(decode(ev_item_done(MESSAGE)))
+    assert len(events_of(ev_item_done(MESSAGE), *late)) == len(events_of(ev_item_done(MESSAGE)))
     reasoning = ev_item_done(reasoning_item(["why"]))
-    assert len(decode(reasoning, ev_reasoning_summary_part_added(1))) == len(decode(reasoning))
+    assert len(events_of(reasoning, ev_reasoning_summary_part_added(1))) == len(events_of(reasoning))
 
 
 # Servers that number badly, or not at all.
@@ -198,7 +174,7 @@ def test_a_server_that_gives_every_item_index_0_is_followed_by_order() -> None:
 
 def test_index_0_for_items_that_are_not_announced() -> None:
     second = message_item("ho", item_id="msg_2")
-    events = decode(
+    events = events_of(
         ev_reasoning_text_delta("because", 0, 0),
         ev_item_done(reasoning_item(text="because"), 0),
         ev_text_delta("h", 0),
@@ -216,7 +192,7 @@ def test_index_0_for_items_that_are_not_announced() -> None:
 
 def test_two_items_open_under_one_index_are_told_apart_by_their_type() -> None:
     reasoning = reasoning_item(["why"])
-    events = decode(
+    events = events_of(
         ev_item_added(reasoning_item(), 0),
         ev_item_added(message_item(""), 0),
         ev_text_delta("hi", 0),
@@ -235,7 +211,7 @@ def test_two_items_open_under_one_index_are_told_apart_by_their_type() -> None:
 
 
 def test_an_index_made_up_for_an_item_is_never_one_that_is_taken() -> None:
-    events = decode(
+    events = events_of(
         ev_item_done(MESSAGE, 1),
         ev_item_done(reasoning_item(), 0),
         without(ev_item_done(CALL), "output_index"),
@@ -245,7 +221,7 @@ def test_an_index_made_up_for_an_item_is_never_one_that_is_taken() -> None:
 
 
 def test_a_piece_without_index_and_id_belongs_to_the_item_announced_last() -> None:
-    events = decode(
+    events = events_of(
         ev_item_added(message_item(""), 0),
         ev_item_added(message_item("", item_id="msg_2"), 1),
         without(ev_text_delta("hi"), "output_index", "item_id"),
@@ -256,7 +232,7 @@ def test_a_piece_without_index_and_id_belongs_to_the_item_announced_last() -> No
 def test_frames_without_an_index_are_followed_by_order() -> None:
     """The recorded streams of codex's own tests have none."""
     reasoning, second = reasoning_item(["why"], text="because"), {**CALL, "id": "fc_2", "call_id": "call_2"}
-    events = decode(
+    events = events_of(
         ev_created(),
         without(ev_item_added(reasoning_item()), "output_index"),
         without(ev_reasoning_summary_part_added(), "output_index", "summary_index"),
@@ -287,7 +263,7 @@ def test_frames_without_an_index_are_followed_by_order() -> None:
 
 def test_done_items_without_an_index_end_the_oldest_of_their_type() -> None:
     first, second = without(MESSAGE, "id"), without(message_item("ho"), "id")
-    events = decode(
+    events = events_of(
         without(ev_item_added({**first, "content": []}), "output_index"),
         without(ev_item_added({**second, "content": []}), "output_index"),
         without(ev_item_done(first), "output_index"),
@@ -302,7 +278,7 @@ def test_done_items_without_an_index_end_the_oldest_of_their_type() -> None:
 
 
 def test_pieces_without_an_index_make_one_item_of_each_type() -> None:
-    events = decode(
+    events = events_of(
         without(ev_reasoning_text_delta("be"), "output_index", "content_index"),
         without(ev_reasoning_text_delta("cause"), "output_index", "content_index"),
         without(ev_text_delta("h"), "output_index", "content_index"),
@@ -321,7 +297,7 @@ def test_summary_parts_without_an_index_are_counted() -> None:
     def delta(text: str) -> dict[str, Any]:
         return without(ev_reasoning_summary_delta(text), "summary_index")
 
-    events = decode(ev_item_added(reasoning_item()), part, delta("a"), part, delta("b"), delta("c"), ev_completed())
+    events = events_of(ev_item_added(reasoning_item()), part, delta("a"), part, delta("b"), delta("c"), ev_completed())
     assert [event for event in events if isinstance(event, ReasoningSummaryDelta)] == [
         ReasoningSummaryDelta("a", 0, 0, "rs_1"),
         ReasoningSummaryDelta("b", 1, 0, "rs_1"),
@@ -331,7 +307,7 @@ def test_summary_parts_without_an_index_are_counted() -> None:
 
 @pytest.mark.parametrize("odd", [None, -1, "0", 1.5, True, [0]])
 def test_an_odd_index_counts_as_missing(odd: object) -> None:
-    events = decode(
+    events = events_of(
         {**ev_item_added(message_item("")), "output_index": odd},
         {**ev_text_delta("h"), "output_index": odd, "content_index": odd},
         {**ev_item_done(MESSAGE), "output_index": odd},
@@ -352,7 +328,7 @@ def test_a_delta_that_is_no_text_is_counted_and_passed_over(delta: object) -> No
 
 
 def test_an_old_delta_inside_an_item_is_read() -> None:
-    events = decode({"type": "response.output_text.delta", "item": {"delta": "hi"}})
+    events = events_of({"type": "response.output_text.delta", "item": {"delta": "hi"}})
     assert events[1] == OutputTextDelta("hi", 0, 0, None)
 
 

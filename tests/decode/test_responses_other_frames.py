@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from codex_client import errors
@@ -12,39 +10,16 @@ from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
     Completed,
     Created,
-    OutputItemAdded,
-    OutputItemDone,
     OutputTextDelta,
     RawEvent,
-    ResponseEvent,
 )
-from codex_client.items import parse_item
-from codex_client.model_variants import TokenUsage
 from codex_client.testing import (
     ev_completed,
     ev_created,
     ev_in_progress,
     sse,
 )
-
-USAGE = TokenUsage(
-    input_tokens=42, cached_input_tokens=16, output_tokens=23, reasoning_output_tokens=8, total_tokens=65
-)
-
-
-def decode(
-    *events: dict[str, Any] | str, names: bool = True, **options: Any
-) -> tuple[list[ResponseEvent], ResponsesDecoder]:
-    decoder = ResponsesDecoder(**options)
-    return [event for frame in SseFramer().feed(sse(events, names=names)) for event in decoder.feed(frame)], decoder
-
-
-def added(item: dict[str, Any], index: int = 0) -> OutputItemAdded:
-    return OutputItemAdded(parse_item(item), index)
-
-
-def done(item: dict[str, Any], index: int = 0) -> OutputItemDone:
-    return OutputItemDone(parse_item(item), index)
+from tests.support.responses_stream import USAGE, decode
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.client.framer import SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import (
@@ -37,7 +36,6 @@ from codex_client.items import (
     parse_item,
 )
 from codex_client.testing import (
-    check_events,
     custom_tool_call_item,
     ev_completed,
     ev_created,
@@ -54,30 +52,10 @@ from codex_client.testing import (
     reasoning_item,
     sse,
 )
+from tests.support.responses_stream import collect, events_of, parts
 
 MESSAGE = message_item("hi")
 CALL = function_call_item("call_1", "f", "{}")
-
-
-def decode(*events: dict[str, Any]) -> list[ResponseEvent]:
-    decoder = ResponsesDecoder()
-    given = [event for frame in SseFramer().feed(sse(events)) for event in decoder.feed(frame)]
-    check_events(given)
-    return given
-
-
-def collect(*events: dict[str, Any]) -> CollectedResponse:
-    turn = TurnAccumulator()
-    turn.feed(decode(*events))
-    return turn.response()
-
-
-def without(event: dict[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in event.items() if name not in names}
-
-
-def parts(events: list[ResponseEvent]) -> list[ResponseEvent]:
-    return [event for event in events if not isinstance(event, Created | Completed)]
 
 
 # ChatGPT backend: the final response repeats no items.
@@ -90,7 +68,7 @@ def test_items_are_kept_when_the_final_response_repeats_none() -> None:
 def test_items_that_only_the_final_response_has_are_given_whole() -> None:
     reasoning = reasoning_item(["why"], text="because")
     custom = custom_tool_call_item("call_2", "g", "raw")
-    events = decode(ev_created(), ev_completed(output=[reasoning, CALL, custom, MESSAGE]))
+    events = events_of(ev_created(), ev_completed(output=[reasoning, CALL, custom, MESSAGE]))
     assert parts(events) == [
         OutputItemAdded(Reasoning.model_validate({**reasoning, "summary": [], "content": []}), 0),
         ReasoningSummaryPartAdded(0, 0, "rs_1"),
@@ -112,20 +90,20 @@ def test_items_that_only_the_final_response_has_are_given_whole() -> None:
 def test_an_item_of_an_unknown_type_is_announced_as_it_is() -> None:
     spell = {"type": "spell", "id": "sp_1", "status": "completed", "mana": 3}
     item = OtherItem.model_validate(spell)
-    assert parts(decode(ev_completed(output=[spell]))) == [OutputItemAdded(item, 0), OutputItemDone(item, 0)]
+    assert parts(events_of(ev_completed(output=[spell]))) == [OutputItemAdded(item, 0), OutputItemDone(item, 0)]
 
 
 def test_an_item_that_was_announced_but_never_done_is_taken_from_the_final_response() -> None:
     tools = {"type": "mcp_list_tools", "id": "mcpl_1", "tools": []}
     whole = {**tools, "tools": [{"name": "ask"}]}
-    events = decode(ev_item_added(tools, 0), ev_item_done(MESSAGE, 1), ev_completed(output=[whole, MESSAGE]))
+    events = events_of(ev_item_added(tools, 0), ev_item_done(MESSAGE, 1), ev_completed(output=[whole, MESSAGE]))
     assert OutputItemDone(parse_item(whole), 0) in events
     assert sum(isinstance(event, OutputItemDone) for event in events) == 2
 
 
 def test_items_that_nothing_ends_are_what_their_pieces_make_them() -> None:
     message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
-    events = decode(
+    events = events_of(
         ev_item_added(reasoning_item(), 0),
         ev_reasoning_summary_delta("w", 0, 0),
         ev_reasoning_summary_delta("hy", 0, 0),
@@ -161,7 +139,7 @@ def test_items_that_nothing_ends_are_what_their_pieces_make_them() -> None:
 
 
 def test_an_announced_item_that_holds_its_text_already_is_closed_with_it() -> None:
-    events = decode(ev_item_added(CALL), ev_completed())
+    events = events_of(ev_item_added(CALL), ev_completed())
     assert parts(events) == [
         OutputItemAdded(parse_item(CALL), 0),
         ToolCallInputDelta("{}", "call_1", "fc_call_1", 0),
@@ -171,7 +149,7 @@ def test_an_announced_item_that_holds_its_text_already_is_closed_with_it() -> No
 
 def test_a_final_list_that_lacks_an_item_repeats_none_of_the_others() -> None:
     second = message_item("ho", item_id="msg_2")
-    events = decode(
+    events = events_of(
         ev_item_done(reasoning_item(), 0),
         ev_item_done(MESSAGE, 1),
         ev_item_done(second, 2),
@@ -181,7 +159,7 @@ def test_a_final_list_that_lacks_an_item_repeats_none_of_the_others() -> None:
 
 
 def test_an_open_item_is_found_in_a_final_list_that_lacks_another() -> None:
-    events = decode(
+    events = events_of(
         ev_item_done(reasoning_item(), 0), ev_item_added(message_item(""), 1), ev_completed(output=[MESSAGE])
     )
     assert [event for event in events if isinstance(event, OutputItemDone)] == [
@@ -193,7 +171,7 @@ def test_an_open_item_is_found_in_a_final_list_that_lacks_another() -> None:
 def test_a_final_list_with_one_item_more_gives_that_one() -> None:
     """A stream that is resumed in its middle lacks the items before."""
     first = message_item("before", item_id="msg_0")
-    events = decode(ev_item_done(MESSAGE, 1), ev_completed(output=[first, MESSAGE]))
+    events = events_of(ev_item_done(MESSAGE, 1), ev_completed(output=[first, MESSAGE]))
     assert [event.item for event in events if isinstance(event, OutputItemDone)] == [
         parse_item(MESSAGE),
         parse_item(first),
@@ -201,7 +179,7 @@ def test_a_final_list_with_one_item_more_gives_that_one() -> None:
 
 
 def test_what_is_no_item_in_the_final_list_is_passed_over() -> None:
-    events = decode(ev_completed(output=[None, 5, {}, MESSAGE]))  # pyright: ignore[reportArgumentType]
+    events = events_of(ev_completed(output=[None, 5, {}, MESSAGE]))  # pyright: ignore[reportArgumentType]
     assert [event.item for event in events if isinstance(event, OutputItemDone)] == [parse_item(MESSAGE)]
 
 
@@ -209,7 +187,7 @@ def test_what_is_no_item_in_the_final_list_is_passed_over() -> None:
 
 
 def test_items_are_matched_by_index_when_ids_change() -> None:
-    events = decode(
+    events = events_of(
         ev_created("resp_a"),
         ev_item_added({**CALL, "id": "a", "arguments": ""}, 0),
         ev_function_arguments_delta("{", 0, item_id="b"),
@@ -234,7 +212,7 @@ def test_items_are_matched_by_index_when_ids_change() -> None:
 
 
 def test_arguments_that_come_only_whole_are_given_as_a_delta() -> None:
-    events = decode(
+    events = events_of(
         ev_item_added({**CALL, "arguments": ""}), ev_function_arguments_done('{"city":"Rome"}'), ev_completed()
     )
     assert [event.delta for event in events if isinstance(event, ToolCallInputDelta)] == ['{"city":"Rome"}']
@@ -266,16 +244,16 @@ def test_arguments_that_come_only_whole_are_given_as_a_delta() -> None:
 def test_text_that_only_the_done_item_has_is_given_as_deltas(
     item: dict[str, Any], expected: list[ResponseEvent]
 ) -> None:
-    announced = decode(
+    announced = events_of(
         ev_item_added({**item, "content": []} if item["type"] == "message" else item), ev_item_done(item)
     )
     assert announced[1:-1] == expected
-    unannounced = decode(ev_item_done(item))
+    unannounced = events_of(ev_item_done(item))
     assert unannounced[1:] == [*expected, OutputItemDone(parse_item(item), 0)]
 
 
 def test_only_the_rest_of_a_text_is_given() -> None:
-    events = decode(ev_item_added(message_item("")), ev_text_delta("h"), ev_item_done(MESSAGE))
+    events = events_of(ev_item_added(message_item("")), ev_text_delta("h"), ev_item_done(MESSAGE))
     assert [event.delta for event in events if isinstance(event, OutputTextDelta)] == ["h", "i"]
 
 
@@ -298,11 +276,11 @@ def test_a_done_item_with_another_text_stands_and_its_deltas_too() -> None:
     ],
 )
 def test_a_done_item_with_another_text_than_its_pieces_stands(delta: dict[str, Any], item: dict[str, Any]) -> None:
-    assert decode(delta, ev_item_done(item))[-1] == OutputItemDone(parse_item(item), 0)
+    assert events_of(delta, ev_item_done(item))[-1] == OutputItemDone(parse_item(item), 0)
 
 
 def test_pieces_under_an_index_that_the_done_item_has_not_are_not_given_again() -> None:
-    events = decode(ev_item_added(message_item("")), ev_text_delta("hi", content_index=1), ev_item_done(MESSAGE))
+    events = events_of(ev_item_added(message_item("")), ev_text_delta("hi", content_index=1), ev_item_done(MESSAGE))
     assert [event.delta for event in events if isinstance(event, OutputTextDelta)] == ["hi"]
 
 
@@ -332,7 +310,7 @@ def test_a_done_item_without_text_keeps_what_its_deltas_gave() -> None:
 
 
 def test_a_done_item_with_text_takes_nothing_from_stray_pieces() -> None:
-    events = decode(
+    events = events_of(
         ev_item_added(message_item("")),
         ev_text_delta(""),
         ev_refusal_delta("no", content_index=4),

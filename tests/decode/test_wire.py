@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from codex_client.decode.wire import (
     as_count,
     as_index,
+    as_json_text,
     as_list,
     as_object,
     as_text,
@@ -158,6 +159,14 @@ def test_a_count_is_never_negative_and_never_missing(value: object, expected: in
 )
 def test_an_index_is_a_whole_number_or_missing(value: object, expected: int | None) -> None:
     assert as_index(value) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [('{"a": 1', '{"a": 1'), ("", ""), (None, ""), ({"ä": [1, 2]}, '{"ä":[1,2]}'), ({}, "{}"), (False, "false")],
+)
+def test_arguments_are_text_whatever_the_server_made_of_them(arguments: object, expected: str) -> None:
+    assert as_json_text(arguments) == expected
 
 
 def test_what_is_of_another_type_counts_as_empty() -> None:

@@ -11,7 +11,6 @@ from codex_client.items import (
     Compaction,
     CustomToolCall,
     CustomToolCallOutput,
-    FunctionCall,
     FunctionCallOutput,
     LocalShellCall,
     Message,
@@ -23,46 +22,7 @@ from codex_client.items import (
     WebSearchCall,
     parse_item,
 )
-from codex_client.payload.chat_messages import chat_messages
-from codex_client.testing.request_checker import check_chat_request
-
-Messages = list[dict[str, Any]]
-USER = Message.user("hi")
-HI = {"role": "user", "content": "hi"}
-
-
-def messages(
-    *items: ResponseItem, instructions: str = "", reasoning_field: str = "reasoning", tool_media: bool = True
-) -> Messages:
-    return chat_messages(items, instructions=instructions, reasoning_field=reasoning_field, tool_media=tool_media)
-
-
-def accepted(*items: ResponseItem, **options: Any) -> Messages:
-    """The messages, taken by the strict checker."""
-    built = messages(*items, **options)
-    check_chat_request({"model": "m", "messages": built, "stream": True})
-    return built
-
-
-def call(number: int, arguments: str = "{}") -> FunctionCall:
-    return FunctionCall(call_id=f"c{number}", name=f"f{number}", arguments=arguments)
-
-
-def output(number: int) -> FunctionCallOutput:
-    return FunctionCallOutput(call_id=f"c{number}", output=f"out {number}")
-
-
-def called(number: int, arguments: str = "{}") -> dict[str, Any]:
-    return {"id": f"c{number}", "type": "function", "function": {"name": f"f{number}", "arguments": arguments}}
-
-
-def answered(number: int) -> dict[str, Any]:
-    return {"role": "tool", "tool_call_id": f"c{number}", "content": f"out {number}"}
-
-
-def said(content: str | None, *tool_calls: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    calls = {"tool_calls": list(tool_calls)} if tool_calls else {}
-    return {"role": "assistant", "content": content, **calls, **fields}
+from tests.support.chat_history import HI, USER, Messages, accepted, answered, call, called, messages, output, said
 
 
 def thought(text: str, **fields: Any) -> Reasoning:
@@ -204,9 +164,36 @@ def test_a_shell_action_that_is_no_json_is_refused():
         messages(shell, output(1))
 
 
-def test_what_a_responses_server_did_itself_is_left_out():
-    items = [WebSearchCall(id="ws_1", status="completed"), OtherItem(type="file_search_call", id="fs_1")]
+def test_searches_and_odd_reasoning_are_left_out():
+    items = [
+        WebSearchCall(id="ws_1", status="completed"),
+        parse_item({"type": "web_search_call", "id": "ws_2", "action": 5}),
+        parse_item({"type": "reasoning", "id": "rs_1", "summary": 5}),
+    ]
     assert accepted(USER, *items, Message.assistant("found")) == [HI, said("found")]
+
+
+@pytest.mark.parametrize(
+    "item, message",
+    [
+        pytest.param(
+            OtherItem(type="file_search_call", id="fs_1"),
+            "the input holds an item of type 'file_search_call', for which the Chat Completions API has no form; "
+            "leave it out, or say in a message what it says",
+            id="type_that_is_not_known",
+        ),
+        pytest.param(
+            parse_item({"type": "message", "id": "msg_1", "role": "assistant", "content": 5}),
+            "the input holds an item of type 'message' in a shape that this library does not know, "
+            "for which the Chat Completions API has no form; leave it out, or say in a message what it says",
+            id="shape_that_is_not_known",
+        ),
+    ],
+)
+def test_what_has_no_form_is_refused_and_not_dropped(item: ResponseItem, message: str):
+    with pytest.raises(UnsupportedOperationError) as caught:
+        messages(USER, item)
+    assert str(caught.value) == message
 
 
 def test_a_compaction_is_refused():

@@ -9,7 +9,15 @@ import pytest
 from pydantic import BaseModel
 
 from codex_client.errors import InvalidPayloadError, UnsupportedOperationError
-from codex_client.items import FunctionCallOutput, Message, OtherItem
+from codex_client.items import (
+    FunctionCallOutput,
+    Message,
+    OtherItem,
+    Reasoning,
+    Refusal,
+    ResponseItem,
+    WebSearchCall,
+)
 from codex_client.model_provider import ModelProviderInfo, azure_provider, built_in_providers
 from codex_client.payload.chat import ChatPayloadBuilder
 from codex_client.payload.encode import encode_payload
@@ -197,8 +205,53 @@ def test_broken_input_is_refused(prompt: Prompt):
         build(prompt)
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(Reasoning(summary=[]), id="reasoning"),
+        pytest.param(WebSearchCall(id="ws_1"), id="search"),
+        pytest.param(Message(role="assistant", content=[Refusal(refusal="")]), id="assistant_that_says_nothing"),
+    ],
+)
+@pytest.mark.parametrize("instructions", ["", "be brief"])
+def test_input_of_which_nothing_is_left_is_empty(item: ResponseItem, instructions: str):
+    with pytest.raises(InvalidPayloadError) as caught:
+        build(Prompt([item], instructions=instructions))
+    assert str(caught.value) == "the prompt's input is empty; give it a message, such as Prompt('…')"
+
+
+def test_items_without_a_form_are_refused():
+    with pytest.raises(UnsupportedOperationError, match=r"^the input holds an item of type 'zzz'"):
+        build(Prompt([OtherItem(type="zzz")]))
+
+
+@pytest.mark.parametrize("reasoning", ["high", {"effort": "high"}])
+def test_reasoning_that_is_no_options_is_refused(reasoning: Any):
+    message = f"reasoning is of type {type(reasoning).__name__}; give it as ReasoningOptions(effort=…, summary=…)"
+    for build_one in (
+        lambda: build(Prompt("hi", reasoning=reasoning)),
+        lambda: build(Prompt("hi"), reasoning=reasoning),
+    ):
+        with pytest.raises(InvalidPayloadError) as caught:
+            build_one()
+        assert str(caught.value) == message
+
+
+def test_endless_extra_is_refused():
+    extra: dict[str, Any] = {}
+    extra["seed"] = [extra]
+    with pytest.raises(InvalidPayloadError, match=r"^extra\.seed\[0\]\.seed.* contains itself; flatten it$"):
+        build(Prompt("hi", extra=extra))
+
+
+def test_tools_of_one_name_are_refused():
+    with pytest.raises(InvalidPayloadError, match=r"^2 tools have the name 'f'"):
+        build(Prompt("hi", tools=[TOOL, TOOL]))
+
+
 def test_messages_of_its_own_may_stand_for_the_input():
-    assert build(Prompt([], extra={"messages": [HI]}))["messages"] == [HI]
+    for items in ([], [WebSearchCall(id="ws_1")]):
+        assert build(Prompt(items, extra={"messages": [HI]}))["messages"] == [HI]
 
 
 def test_the_name_for_reasoning_may_be_given():

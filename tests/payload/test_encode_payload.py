@@ -97,6 +97,13 @@ def test_a_structure_too_deep_for_the_encoder_is_refused():
         deep = deep.pop()
 
 
+def test_copies_of_endless_structures_are_refused():
+    with pytest.raises(
+        InvalidPayloadError, match=r"^extra\.again\..*… is nested more than 200 deep, or contains itself"
+    ):
+        plain(looped(), name="extra")
+
+
 def test_what_no_walk_explains_is_told_in_the_encoders_words(monkeypatch: pytest.MonkeyPatch):
     def fail(*_: Any, **__: Any) -> str:
         raise ValueError("no")

@@ -17,6 +17,7 @@ from codex_client.items import (
     InputText,
     LocalShellCall,
     Message,
+    OtherItem,
     ResponseItem,
     parse_item,
 )
@@ -125,6 +126,21 @@ REFUSED: dict[str, tuple[list[ResponseItem], str]] = {
             "and a tool's answer is a FunctionCallOutput"
         ),
     ),
+    "message_without_content": (
+        [USER, GHOST, Message(role="developer", content=[])],
+        "input[2] is a message of the developer without content; give it a text, or leave it out",
+    ),
+    "message_that_lacks_a_field": (
+        [USER, parse_item({"role": "user", "text": "oops"})],
+        ("input[1] is no message that can be sent: content: field required; mend it, best by making it as a Message"),
+    ),
+    "call_with_two_faults": (
+        [parse_item({"type": "function_call", "id": "", "call_id": "c1", "name": 7})],
+        (
+            "input[0] is no function_call that can be sent: name: input should be a valid string; "
+            "arguments: field required; mend it, best by making it as a FunctionCall"
+        ),
+    ),
     "image_of_the_assistant": (
         [Message(role="assistant", content=[InputImage(image_url="https://a.example/b.png")])],
         "input[0] is an assistant message with an image or a file, which no API takes; move it to a user message",
@@ -160,7 +176,28 @@ def test_two_outputs_for_a_call_that_the_server_holds_are_refused():
         checked_items(Prompt([OUTPUT, OUTPUT]), continues=True)
 
 
-@pytest.mark.parametrize("prompt", [Prompt(""), Prompt(" \n"), Prompt([]), Prompt([GHOST])], ids=repr)
+def test_an_item_of_a_known_type_is_read_as_that():
+    fields: dict[str, Any] = {"call_id": "c1", "name": "f", "arguments": "{}"}
+    assert checked_items(Prompt([OtherItem(type="function_call", **fields), OUTPUT])) == [CALL, OUTPUT]
+
+
+def test_an_odd_item_with_an_id_came_from_a_server_and_goes_back_as_it_is():
+    odd = parse_item({"type": "message", "id": "msg_1", "role": "assistant", "content": 5})
+    assert isinstance(odd, OtherItem)
+    assert checked_items(Prompt([USER, odd])) == [USER, odd]
+
+
+EMPTY: list[Prompt] = [
+    Prompt(""),
+    Prompt(" \n"),
+    Prompt([]),
+    Prompt([GHOST]),
+    Prompt([Message.user()]),
+    Prompt([Message.user("", " "), GHOST, Message.assistant("")]),
+]
+
+
+@pytest.mark.parametrize("prompt", EMPTY, ids=repr)
 def test_empty_input_is_refused_unless_something_else_stands_for_it(prompt: Prompt):
     with pytest.raises(InvalidPayloadError, match=r"^the prompt's input is empty; give it a message"):
         checked_items(prompt)

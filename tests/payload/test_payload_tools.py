@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import BaseModel
 
 from codex_client.errors import InvalidPayloadError, UnsupportedOperationError
 from codex_client.payload.tools import (
     chat_tool,
     chat_tool_choice,
     chat_tool_to_responses,
+    chat_tools,
     check_tool_choice,
     parse_tool,
     responses_tool,
     responses_tool_choice,
     responses_tool_to_chat,
+    responses_tools,
 )
 from codex_client.prompt import CustomTool, FunctionTool, RawTool, Tool
 
@@ -303,3 +306,113 @@ def test_a_choice_that_is_not_on_offer_is_refused(
     with pytest.raises(InvalidPayloadError) as caught:
         check_tool_choice(choice, tools)
     assert str(caught.value) == message
+
+
+class Answer(BaseModel):
+    text: str
+
+
+def look_up(city: str) -> str:
+    return city
+
+
+SEVERAL = "give a list of FunctionTool, CustomTool or RawTool"
+
+
+@pytest.mark.parametrize("convert", [chat_tools, responses_tools])
+@pytest.mark.parametrize(
+    "tools, message",
+    [
+        pytest.param(FUNCTION, "tools is a single FunctionTool; put it in a list", id="single"),
+        pytest.param(look_up, "tools is a single function; put it in a list", id="single_function"),
+        pytest.param(
+            [look_up],
+            "one of the tools is of type function; make it one by FunctionTool.from_callable(look_up)",
+            id="function",
+        ),
+        pytest.param(
+            [FUNCTION, Answer],
+            "one of the tools is of type ModelMetaclass; make it one by FunctionTool.from_model(Answer)",
+            id="model",
+        ),
+        pytest.param([FLAT], "one of the tools is of type dict; wrap the JSON object as RawTool({…})", id="object"),
+        pytest.param(FLAT, f"one of the tools is of type str; {SEVERAL}", id="single_object"),
+        pytest.param(["weather"], f"one of the tools is of type str; {SEVERAL}", id="name"),
+        pytest.param([None], f"one of the tools is of type NoneType; {SEVERAL}", id="none"),
+        pytest.param(
+            [FUNCTION, FunctionTool("weather")],
+            "2 tools have the name 'weather'; give each a name of its own",
+            id="twice",
+        ),
+        pytest.param(
+            [RawTool(NESTED_CUSTOM), RawTool({**FLAT, "name": "patch"})],
+            "2 tools have the name 'patch'; give each a name of its own",
+            id="twice_as_raw_tools_of_two_kinds",
+        ),
+    ],
+)
+def test_what_is_no_list_of_tools_is_refused(convert: Callable[[Any], list[dict[str, Any]]], tools: Any, message: str):
+    with pytest.raises(InvalidPayloadError) as caught:
+        convert(tools)
+    assert str(caught.value) == message
+
+
+def test_tools_that_are_told_apart_pass():
+    assert responses_tools((FUNCTION, CUSTOM, RawTool({"type": "mcp"}), RawTool({"type": "mcp"}))) == [
+        FLAT,
+        FLAT_CUSTOM,
+        {"type": "mcp"},
+        {"type": "mcp"},
+    ]
+    assert chat_tools(tool for tool in (FUNCTION, RawTool(NESTED_CUSTOM))) == [NESTED, NESTED_CUSTOM]
+    assert responses_tools([FUNCTION, RawTool(NAMESPACE)]) == [FLAT, NAMESPACE]
+
+
+CONVERTERS = (responses_tool, chat_tool)
+BAD_NAMES: list[Any] = ["", "a b", "a.b", "<lambda>", "naïve", "a\n", "a" * 65, None]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_that_servers_refuse_are_refused(name: Any):
+    for convert, tool in ((responses_tool, CustomTool(name)), *((to, FunctionTool(name)) for to in CONVERTERS)):
+        with pytest.raises(InvalidPayloadError) as caught:
+            convert(tool)
+        assert str(caught.value) == (
+            f"the tool name {name!r} would be refused; it takes 1 to 64 letters of a-z and A-Z, digits, _ and -, "
+            "so give it another by `name`"
+        )
+
+
+def test_the_longest_name_passes_and_a_raw_tool_may_have_any():
+    assert responses_tool(CustomTool("a" * 64))["name"] == "a" * 64
+    assert responses_tool(RawTool({"type": "function", "name": "a.b"}))["name"] == "a.b"
+
+
+@pytest.mark.parametrize(
+    "choice, message",
+    [
+        pytest.param(
+            "weather",
+            "tool_choice is 'weather'; it is one of auto, none, required, "
+            "or names a tool, as by {'type': 'function', 'name': 'weather'}",
+            id="bare_name",
+        ),
+        pytest.param(
+            FUNCTION,
+            "tool_choice is of type FunctionTool; it is one of auto, none, required, "
+            "or names a tool, as by {'type': 'function', 'name': '…'}",
+            id="tool",
+        ),
+        pytest.param(
+            None,
+            "tool_choice is of type NoneType; it is one of auto, none, required, "
+            "or names a tool, as by {'type': 'function', 'name': '…'}",
+            id="none",
+        ),
+    ],
+)
+def test_what_is_no_choice_is_refused(choice: Any, message: str):
+    for convert in (responses_tool_choice, chat_tool_choice, lambda choice: check_tool_choice(choice, [FLAT])):
+        with pytest.raises(InvalidPayloadError) as caught:
+            convert(choice)
+        assert str(caught.value) == message

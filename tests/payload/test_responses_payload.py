@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from codex_client.errors import InvalidPayloadError
+from codex_client.errors import ConfigurationError, InvalidPayloadError
 from codex_client.items import (
     FunctionCallOutput,
     Message,
@@ -143,7 +143,49 @@ def test_the_conversation_is_the_default_cache_key():
     assert build(Prompt("hi", prompt_cache_key="key"), conversation_id="conv")["prompt_cache_key"] == "key"
 
 
-def test_a_schema_given_as_json_is_sent_as_it_is():
+def test_a_schema_given_as_json_is_brought_into_strict_form():
+    schema = {
+        "type": "object",
+        "properties": {"day": {"type": "object", "properties": {"km": {"type": "number", "default": 1}}}},
+    }
+    assert build(Prompt("hi", output_schema=schema))["text"]["format"] == {
+        "type": "json_schema",
+        "name": "codex_output_schema",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {
+                "day": {
+                    "type": "object",
+                    "properties": {"km": {"type": "number"}},
+                    "required": ["km"],
+                    "additionalProperties": False,
+                }
+            },
+            "required": ["day"],
+            "additionalProperties": False,
+        },
+    }
+
+
+class Scores(BaseModel):
+    points: dict[str, int]
+
+
+@pytest.mark.parametrize("schema", [Scores, Scores.model_json_schema()], ids=["model", "mapping"])
+def test_a_schema_that_cannot_be_strict_is_refused_with_the_way_around_it(schema: Any):
+    with pytest.raises(ConfigurationError) as caught:
+        build(Prompt("hi", output_schema=schema))
+    assert str(caught.value) == (
+        "output_schema.properties.points has free keys, which a strict schema cannot have; "
+        "use a list of {key, value} objects, "
+        "or give extra={'text': …} in place of output_schema for a schema that is not strict"
+    )
+    loose = {"format": {"type": "json_schema", "name": "n", "strict": False, "schema": Scores.model_json_schema()}}
+    assert build(Prompt("hi", extra={"text": loose}))["text"] == loose
+
+
+def test_a_strict_schema_given_as_json_is_sent_as_it_is():
     schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
     assert build(Prompt("hi", output_schema=schema))["text"]["format"]["schema"] == schema
     assert build(Prompt("hi", verbosity="high"))["text"] == {"verbosity": "high"}

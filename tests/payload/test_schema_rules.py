@@ -120,6 +120,7 @@ def test_a_good_schema_has_no_faults():
             "c": {"anyOf": [{"type": "integer"}, {"$ref": "#"}]},
             "d": True,
             "e": {"type": "boolean"},
+            "f": {"$ref": "#/$defs/B", "description": "only strict schemas want it alone"},
         },
         "required": ["a"],
         "additionalProperties": {"type": "number"},
@@ -132,6 +133,18 @@ STRICT_FAULTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "union_at_the_root": (
         {"anyOf": [{"type": "null"}], "additionalProperties": False},
         [": the root of a strict schema must not be an anyOf"],
+    ),
+    "reference_at_the_root": (
+        {"$ref": "#/$defs/A", "$defs": {"A": {"type": "null"}}, "additionalProperties": False},
+        [": the root of a strict schema must not be a $ref"],
+    ),
+    "reference_with_more": (
+        {
+            "additionalProperties": False,
+            "properties": {"a": {"$ref": "#", "title": "A", "description": "a"}, "b": {"$ref": "#"}},
+            "required": ["a", "b"],
+        },
+        [".properties.a.$ref: must stand alone in a strict schema, not beside description, title"],
     ),
     "keywords": (
         {"additionalProperties": False, "properties": {"a": {"oneOf": [{"type": "null"}]}}, "required": ["a"]},
