@@ -99,6 +99,10 @@ def arguments_model(function: Callable[..., Any]) -> type[BaseModel]:
                 f"{_name(function)}: parameter {name!r} is {parameter.kind.description}; "
                 "a tool's parameters must be named"
             )
+        if name.startswith("_") or hasattr(BaseModel, name):
+            raise ConfigurationError(
+                f"{_name(function)}: pydantic takes no field of the name {name!r}; rename the parameter"
+            )
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (_described(hints.get(name, Any)), default)
     return create_model(_name(function), **fields)

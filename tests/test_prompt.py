@@ -121,6 +121,18 @@ def test_parameters_that_have_no_name_are_refused(function: Any) -> None:
         arguments_model(function)
 
 
+def underscored(_city: str) -> None: ...
+
+
+def shadowing(model_config: str) -> None: ...
+
+
+@pytest.mark.parametrize("function", [underscored, shadowing])
+def test_parameters_that_a_model_cannot_have_are_refused_by_name(function: Any) -> None:
+    with pytest.raises(ConfigurationError, match="rename the parameter"):
+        arguments_model(function)
+
+
 def test_parameters_without_hints_take_anything() -> None:
     def free(x): ...
 
