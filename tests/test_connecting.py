@@ -256,9 +256,8 @@ def test_the_named_api_wins_over_the_provider_s() -> None:
 
 
 def test_an_unknown_provider_is_told_with_those_that_are_known() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"unknown provider 'opneai'; known are chatgpt, .*openai.*azure_provider.*base_url= alone"
-    ):
+    text = r"unknown provider 'opneai'; known are chatgpt, .*openai.*azure_provider.*base_url= alone"
+    with pytest.raises(ConfigurationError, match=text):
         connect("m", provider="opneai")
 
 

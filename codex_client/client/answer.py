@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 
-from codex_client.api import Clock, Lease
+from codex_client.api import AttemptOutcome, Clock, Lease
 from codex_client.classify.answer import REQUEST_ID_HEADERS
 from codex_client.client.content_encoding import ContentDecoder, EncodingError
+from codex_client.client.request_headers import blank_cut_secret, blank_secrets
 from codex_client.client.sockets import ABANDON, shut_down
 from codex_client.errors import CodexError, ProtocolError, ReadError, TransportError
 
@@ -25,6 +27,26 @@ _DRAIN_SECONDS = 0.05
 _DRAIN_BYTES = 64 * 1024
 # What one read of the HTTP library may have left over, in pieces.
 _MAX_LEFTOVERS = 64 * 1024
+# A report may write to a store; it must end even when the turn was cancelled.
+_REPORT_SECONDS = 5.0
+
+Report: TypeAlias = Callable[[AttemptOutcome], Awaitable[None]]
+
+_log = logging.getLogger("codex_client")
+
+
+async def report_quietly(report: Report, outcome: AttemptOutcome) -> None:
+    """Tell an auth provider how an attempt went, also while cancelled, for at most 5 s.
+
+    What it raises is logged: a store that cannot be written must neither spoil a good turn nor hide why a bad one
+    ended.
+    """
+    with anyio.move_on_after(_REPORT_SECONDS, shield=True):
+        try:
+            await report(outcome)
+        except Exception as error:  # noqa: BLE001
+            # Its class only: the text of a credential's store may quote the credential.
+            _log.warning("the auth provider's report failed: %s", type(error).__name__)
 
 
 class AnswerOwner(Protocol):
@@ -42,9 +64,9 @@ class AnswerOwner(Protocol):
 class HttpAnswer:
     """One HTTP answer with its body unread. One task reads it, and whoever has it closes it.
 
-    `url` is without query, `lease` the credential of the attempt, `started_at` when it began, by the clock's
-    `monotonic`, `loop` the event loop that it belongs to. Whoever takes an answer over also takes over the report of
-    its attempt to the auth provider.
+    `url` is without query, `lease` the credential of the attempt, `secrets` what of its request must not be told,
+    longest first, `started_at` when it began, by the clock's `monotonic`, `loop` the event loop that it belongs to.
+    Whoever takes an answer over also takes over the report of its attempt to the auth provider.
     """
 
     def __init__(
@@ -53,6 +75,7 @@ class HttpAnswer:
         *,
         url: str,
         lease: Lease,
+        secrets: list[str],
         started_at: float,
         clock: Clock,
         owner: AnswerOwner,
@@ -62,6 +85,7 @@ class HttpAnswer:
         self.lease = lease
         self.started_at = started_at
         self.headers: Mapping[str, str] = dict(response.headers.items())
+        self.secrets = secrets
         self._response = response
         self._clock = clock
         self._owner = owner
@@ -70,6 +94,8 @@ class HttpAnswer:
         self._decoder: ContentDecoder | None = None
         self._ended = False
         self._closed = False
+        self._is_cut = False
+        self._report: Report | None = None
         self.loop: EventLoopToken = current_token()
 
     @property
@@ -81,16 +107,38 @@ class HttpAnswer:
         """The server's id for the request, under the first name that it uses."""
         return next((told for name in REQUEST_ID_HEADERS if (told := self.headers.get(name))), None)
 
+    def clean(self, text: str, *, is_cut: bool = False) -> str:
+        """The text without this attempt's credential and its other secrets, which servers like to quote.
+
+        `is_cut`: the text is only the beginning of one; a secret that is cut off at its end is blanked as well.
+        """
+        return blank_secrets(blank_cut_secret(text, self.secrets) if is_cut else text, self.secrets)
+
+    def on_buried(self, report: Report | None) -> None:
+        """Who is told how the attempt went where nobody is left to tell: the answer was abandoned, or its closing was
+        cancelled.
+
+        Called once, by the next `open` of the same executor and event loop or by its `aclose`; never after an `aclose`
+        that went through. It outlives the answer's reader, so it must not refer to it: else no collector finds a
+        stream that was dropped.
+        """
+        self._report = report
+
     async def read_chunk(self) -> bytes:
         """The next bytes, content decoding undone; empty at the end. Raises `ReadError` or its `ProtocolError`."""
         if self._closed:
-            raise ReadError(
+            error = ReadError(
                 "the answer was closed while it was read; read it before its client is closed", url=self.url
             )
+            error.retryable = False
+            raise error
         return await self._pull()
 
     async def aclose(self, *, drain: bool = False) -> None:
         """Release the connection; safe to call twice, and while cancelled.
+
+        asyncio's own cancellation passes through every shield: where it comes in between, the answer is cut as by
+        `abandon`.
 
         A body that was read to its end leaves its connection for reuse; any other is cut. `drain` reads on first, for
         at most 50 ms and 64 KiB, for a server that has said its last word and only has the end of the body to send.
@@ -98,9 +146,13 @@ class HttpAnswer:
         if self._closed:
             return
         self._closed = True
-        if drain and not self._ended:
-            await self._drain()
-        await self.finish()
+        try:
+            if drain and not self._ended:
+                await self._drain()
+            await self.finish()
+        except BaseException:
+            self._cut()
+            raise
         self._owner.release(self)
 
     def abandon(self) -> None:
@@ -111,21 +163,31 @@ class HttpAnswer:
         if self._closed:
             return
         self._closed = True
+        self._cut()
+
+    def _cut(self) -> None:
+        self._is_cut = True
         drop = self._response.extensions.get(ABANDON)
         stream = self._response.extensions.get("network_stream")
         if drop is not None:
             drop()
-        # An HTTP/2 connection of a borrowed client carries other streams as well.
-        elif stream is not None and self._response.http_version.startswith("HTTP/1"):
+        # At its end it may be another's by now, and an HTTP/2 connection of a borrowed client is others' as well.
+        elif stream is not None and not self._ended and self._response.http_version.startswith("HTTP/1"):
             shut_down(stream)
         self._owner.bury(self)
 
     async def finish(self) -> None:
-        """Close the response, and run what is suspended in it to its end. For the owner; never raises."""
+        """Close the response, and run what is suspended in it to its end. For the owner.
+
+        Raises nothing but asyncio's own cancellation; call it again then.
+        """
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
             with suppress(Exception):
                 await self._response.aclose()
             await self._end_generators()
+        if self._is_cut and self._report is not None:
+            report, self._report = self._report, None
+            await report_quietly(report, AttemptOutcome(self.status_code))
 
     async def _pull(self) -> bytes:
         try:

@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-import anyio
 from tenacity import AsyncRetrying, RetryCallState
 
 from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnObserver
-from codex_client.client.answer import HttpAnswer
+from codex_client.client.answer import HttpAnswer, report_quietly
 from codex_client.client.config import ClientConfig
 from codex_client.client.retry import AttemptBudget, delay, should_retry
 from codex_client.errors import AuthenticationError, CodexError, RetryLimitError, UnexpectedStatusError
-
-# A report may write to a store; it must end even when the turn was cancelled.
-_REPORT_SECONDS = 5.0
 
 
 class Attempts:
@@ -72,11 +69,20 @@ class Attempts:
             answer = await self._send(lease)
         except BaseException as error:
             failure = error if isinstance(error, CodexError) else None
-            if failure is not None:
-                self._record(number, began, error=failure)
-            await self._report(lease, failure)
+            try:
+                if failure is not None:
+                    self._record(number, began, error=failure)
+            finally:
+                await self._report(lease, failure)
             raise
-        self._record(number, began, status=answer.status_code, request_id=answer.request_id)
+        try:
+            self._record(number, began, status=answer.status_code, request_id=answer.request_id)
+        except BaseException:
+            # Nobody will read it: the observer's failure ends the turn.
+            answer.on_buried(partial(self._auth.report, lease))
+            await answer.aclose()
+            await report_quietly(partial(self._auth.report, lease), AttemptOutcome(answer.status_code))
+            raise
         return answer
 
     def _record(
@@ -99,29 +105,28 @@ class Attempts:
         outcome = AttemptOutcome(error=error)
         if isinstance(error, UnexpectedStatusError):
             outcome = AttemptOutcome(error.status, error, error.rate_limits)
-        with anyio.move_on_after(_REPORT_SECONDS, shield=True):
-            await self._auth.report(lease, outcome)
+        await report_quietly(partial(self._auth.report, lease), outcome)
 
     def _is_worth_another(self, state: RetryCallState) -> bool:
         can_refresh = self._auth.can_refresh and not self._budget.refreshed
         return should_retry(_error_of(state), self._config.retry, can_refresh=can_refresh)
 
     def _none_left(self, state: RetryCallState) -> bool:
-        return self._budget.request_retries_left <= 0
+        # A new credential is worth its try even where nothing is retried; there is one in a turn.
+        return self._budget.request_retries_left <= 0 and not isinstance(_error_of(state), AuthenticationError)
 
     def _delay(self, state: RetryCallState) -> float:
         error = _failure_of(state)
         if isinstance(error, AuthenticationError):
             return 0.0
-        # The retry after a refresh has not climbed the ladder.
-        number = self._budget.request_retries + 1 - self._budget.refreshed
-        return delay(self._config.retry, number, error.retry_after, self._dice())
+        return delay(self._config.retry, self._budget.request_retries + 1, error.retry_after, self._dice())
 
     def _prepare_retry(self, state: RetryCallState) -> None:
         error = _failure_of(state)
-        self._budget.take_request_retry()
         if isinstance(error, AuthenticationError):
             self._budget.refreshed = self._refresh = True
+        else:
+            self._budget.take_request_retry()
         if self._observer is not None:
             self._observer.record(Retry("request", self._budget.attempts + 1, state.upcoming_sleep, error))
 

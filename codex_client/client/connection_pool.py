@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import anyio
-from anyio.lowlevel import current_token
+from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import Clock
 from codex_client.client.sockets import shut_down
@@ -28,15 +28,35 @@ class Closable(Protocol):
 T = TypeVar("T", bound=Closable)
 
 
-class Connection(Generic[T]):
-    """A place for one connection to one origin. `transport` carries it; None before the first use."""
+def loop_is_over(loop: EventLoopToken) -> bool:
+    """Whether nothing can run in this event loop any more. Safe from any thread."""
+    native: Any = loop.native_token
+    if hasattr(native, "is_closed"):
+        return native.is_closed()
+    try:
+        # trio has no other question for it.
+        native.run_sync_soon(_nothing, idempotent=True)
+    except RuntimeError:
+        return True
+    return False
 
-    __slots__ = ("idle_since", "origin", "transport")
+
+def _nothing() -> None: ...
+
+
+class Connection(Generic[T]):
+    """A place for one connection to one origin. `transport` carries it; None before the first use.
+
+    `scope` is around the work that is done on it, where that can be cancelled; None else.
+    """
+
+    __slots__ = ("idle_since", "origin", "scope", "transport")
 
     def __init__(self, origin: Origin) -> None:
         self.origin: Origin = origin
         self.transport: T | None = None
         self.idle_since: float = 0.0
+        self.scope: anyio.CancelScope | None = None
 
 
 class _Waiter(Generic[T]):
@@ -70,6 +90,7 @@ class ConnectionPool(Generic[T]):
         self._clock = clock
         self._on_closed = on_closed
         self._loop = current_token()
+        self._closed = False
         self._loop_watch = self._close_with_loop()
         self._lent: set[Connection[T]] = set()
         # Oldest first.
@@ -88,14 +109,21 @@ class ConnectionPool(Generic[T]):
     async def lend(self, origin: Origin, within: float) -> Connection[T]:
         """A connection to this origin, or an unused one. Give it back with `take_back`.
 
-        Raises `TimeoutError`, saying how many are lent, when none has become free `within` that many seconds.
+        Raises `TimeoutError`, saying how many are lent, when none has become free `within` that many seconds, and
+        `anyio.ClosedResourceError` when the pool is or was closed meanwhile.
         """
+        self._raise_if_closed()
         self._doom_cut()
         self._doom_stale()
         connection = None if self._waiters else self._find(origin)
         if connection is None:
             connection = await self._wait(origin, within)
-        await self._close_doomed()
+        try:
+            await self._close_doomed()
+            self._raise_if_closed()
+        except BaseException:
+            self._give_back(connection, reusable=connection.transport is not None)
+            raise
         return connection
 
     async def take_back(self, connection: Connection[T], *, reusable: bool) -> None:
@@ -103,16 +131,7 @@ class ConnectionPool(Generic[T]):
 
         A connection that was abandoned is only closed.
         """
-        self._doom_cut()
-        if connection in self._lent:
-            self._lent.remove(connection)
-            connection.idle_since = self._clock.monotonic()
-            if reusable:
-                self._idle.append(connection)
-            else:
-                self._doomed.append(connection)
-            self._serve_waiters()
-            self._doom_stale()
+        self._give_back(connection, reusable=reusable)
         await self._close_doomed()
 
     def abandon(self, connection: Connection[T], network_stream: Any) -> None:
@@ -128,7 +147,7 @@ class ConnectionPool(Generic[T]):
             self._waiters[0].wake_up.set()
 
     async def aclose(self) -> None:
-        """Close everything, in use or not."""
+        """Close everything, in use or not. What is at work or waits is broken off with `anyio.ClosedResourceError`."""
         await self._loop_watch.aclose()
 
     async def _close_with_loop(self) -> AsyncGenerator[None]:
@@ -136,10 +155,23 @@ class ConnectionPool(Generic[T]):
             yield
         finally:
             self._on_closed()
-            self._doomed += [*self._lent, *self._idle]
-            self._lent.clear()
-            self._idle.clear()
-            await self._close_doomed()
+            self._break_off()
+            await self._close_all()
+
+    def _break_off(self) -> None:
+        self._closed = True
+        for connection in self._lent:
+            if connection.scope is not None:
+                connection.scope.cancel()
+        for waiter in self._waiters:
+            waiter.wake_up.set()
+        self._doomed += [*self._lent, *self._idle]
+        self._lent.clear()
+        self._idle.clear()
+
+    def _raise_if_closed(self) -> None:
+        if self._closed:
+            raise anyio.ClosedResourceError("the client's connections were closed")
 
     async def _wait(self, origin: Origin, within: float) -> Connection[T]:
         waiter = _Waiter[T](origin)
@@ -160,6 +192,7 @@ class ConnectionPool(Generic[T]):
         while waiter.connection is None:
             await waiter.wake_up.wait()
             waiter.wake_up = anyio.Event()
+            self._raise_if_closed()
             self._doom_cut()
             self._serve_waiters()
 
@@ -169,6 +202,19 @@ class ConnectionPool(Generic[T]):
             self._waiters.remove(waiter)
         else:
             await self.take_back(waiter.connection, reusable=waiter.connection.transport is not None)
+
+    def _give_back(self, connection: Connection[T], *, reusable: bool) -> None:
+        self._doom_cut()
+        if connection not in self._lent:
+            return
+        self._lent.remove(connection)
+        connection.idle_since = self._clock.monotonic()
+        if reusable:
+            self._idle.append(connection)
+        else:
+            self._doomed.append(connection)
+        self._serve_waiters()
+        self._doom_stale()
 
     def _serve_waiters(self) -> None:
         while self._waiters:
@@ -221,10 +267,28 @@ class ConnectionPool(Generic[T]):
         with anyio.CancelScope(shield=True):
             while self._doomed:
                 connection = self._doomed.pop()
-                if connection.transport is not None:
+                if connection.transport is None:
+                    continue
+                try:
                     # What goes wrong with a connection that nobody wants any more is of no interest.
                     with suppress(Exception):
                         await connection.transport.aclose()
+                except BaseException:
+                    # asyncio's own cancellation passes through a shield: once more at the next opportunity.
+                    self._doomed.append(connection)
+                    raise
+
+    async def _close_all(self) -> None:
+        """There is no next opportunity: what interrupts it is raised when all are closed."""
+        interruption: BaseException | None = None
+        while self._doomed:
+            try:
+                await self._close_doomed()
+            except anyio.get_cancelled_exc_class() as error:
+                interruption = error
+                self._doomed.pop()
+        if interruption is not None:
+            raise interruption
 
     def _runs_here(self) -> bool:
         try:

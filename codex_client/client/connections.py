@@ -9,18 +9,24 @@ from __future__ import annotations
 import math
 import os
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from functools import cache, partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import cast
+from typing import Any, cast
+from urllib.parse import quote
 from urllib.request import getproxies
 
+import anyio
 import httpx
-from anyio.lowlevel import current_token
+from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import Clock, SystemClock
-from codex_client.client.connection_pool import Connection, ConnectionPool
+from codex_client.client.connection_pool import Connection, ConnectionPool, loop_is_over
+from codex_client.client.http_errors import causes
 from codex_client.client.proxies import proxy_mounts
+from codex_client.client.request_headers import blank_secrets
 from codex_client.client.sockets import ABANDON, keep_alive_options
 from codex_client.errors import ConfigurationError
 
@@ -77,24 +83,41 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._proxy = None if proxy is None else _parse_proxy(proxy)
         self._clock = clock or SystemClock()
-        self._pools: dict[object, ConnectionPool[httpx.AsyncHTTPTransport]] = {}
+        self._pools: dict[EventLoopToken, ConnectionPool[httpx.AsyncHTTPTransport]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         pool = await self._pool_of_this_loop()
+        request = _with_its_target(request)
         url = request.url
         try:
             connection = await pool.lend((url.scheme, url.host, url.port), _pool_timeout(request))
         except TimeoutError as error:
             raise httpx.PoolTimeout(str(error), request=request) from None
+        except anyio.ClosedResourceError:
+            raise _closed() from None
         try:
-            connection.transport = connection.transport or self._new_transport()
-            response = await connection.transport.handle_async_request(request)
+            response = await self._send(request, connection)
         except BaseException:
             await pool.take_back(connection, reusable=False)
             raise
         response.extensions[ABANDON] = partial(pool.abandon, connection, response.extensions.get("network_stream"))
         response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), pool, connection)
         return response
+
+    async def _send(self, request: httpx.Request, connection: Connection[httpx.AsyncHTTPTransport]) -> httpx.Response:
+        transport = connection.transport = connection.transport or self._new_transport()
+        failure: httpx.ProxyError | None = None
+        # The pool cancels it when it is closed: a connection that is just being made would be none of its any more.
+        with anyio.CancelScope() as connection.scope:
+            try:
+                return await _send_closing(transport, request)
+            except (httpx.ConnectError, httpx.ProxyError) as error:
+                failure = None if self._proxy is None else _proxy_failure(error, self._proxy)
+                if failure is None:
+                    raise
+            finally:
+                connection.scope = None
+        raise failure or _closed()
 
     async def aclose(self) -> None:
         """Close all connections of this event loop, those in use as well, and forget those of loops that are over."""
@@ -122,9 +145,9 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
     def _forget_ended_loops(self) -> None:
         """A loop that ends properly closes its connections; one that was just closed leaves them to the collector."""
         for token in list(self._pools):
-            is_closed = getattr(getattr(token, "native_token", None), "is_closed", None)
-            if is_closed is not None and is_closed():
-                del self._pools[token]
+            if loop_is_over(token):
+                # Another thread may be doing the same.
+                self._pools.pop(token, None)
 
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         context = self._ssl_context or _shared_ssl_context(
@@ -187,10 +210,13 @@ class _Body(httpx.AsyncByteStream):
         self._ended = True
 
     async def aclose(self) -> None:
+        reusable = False
         try:
             await self._stream.aclose()
+            # Closing that was interrupted leaves the connection taken for ever in httpcore's eyes.
+            reusable = self._ended
         finally:
-            await self._pool.take_back(self._connection, reusable=self._ended)
+            await self._pool.take_back(self._connection, reusable=reusable)
 
 
 @cache
@@ -206,6 +232,64 @@ def _parse_proxy(url: str) -> httpx.Proxy:
         raise ConfigurationError(
             "the proxy's address is no http, https, socks5 or socks5h URL; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
         ) from None
+
+
+async def _send_closing(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+    """Send; where it fails close the socket that was opened for it.
+
+    httpcore forgets one whose TLS handshake is cancelled, and on asyncio the event loop keeps it open then.
+    """
+    sockets: list[Any] = []
+    outer = request.extensions.get("trace")
+
+    async def trace(name: str, info: dict[str, Any]) -> None:
+        if name.endswith(".connect_tcp.complete"):
+            sockets.append(info["return_value"])
+        if outer is not None:
+            await outer(name, info)
+
+    request.extensions = {**request.extensions, "trace": trace}
+    try:
+        return await transport.handle_async_request(request)
+    except BaseException:
+        with anyio.CancelScope(shield=True), suppress(Exception):
+            for stream in sockets:
+                await stream.aclose()
+        raise
+
+
+def _proxy_failure(error: httpx.TransportError, proxy: httpx.Proxy) -> httpx.ProxyError | None:
+    """The error with the proxy's address in its text and the password out of it; None where it is not the proxy's."""
+    where = proxy.url.netloc.decode()
+    if isinstance(error, httpx.ProxyError):
+        return httpx.ProxyError(f"{where} said: {_without_password(str(error), proxy)}")
+    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
+        # Mostly the server's: TLS goes through the proxy.
+        return None
+    return httpx.ProxyError(f"no connection to {where} ({error})")
+
+
+def _without_password(text: str, proxy: httpx.Proxy) -> str:
+    user, password = (part.decode() for part in proxy.raw_auth or (b"", b""))
+    # As it was set, as an address writes it, and as the header carries it.
+    forms = [b64encode(f"{user}:{password}".encode()).decode(), quote(password, safe=""), password]
+    return blank_secrets(text, forms) if password else text
+
+
+def _closed() -> httpx.ConnectError:
+    return httpx.ConnectError("the client was closed")
+
+
+def _with_its_target(request: httpx.Request) -> httpx.Request:
+    """The request with the address that its `target` extension asks for.
+
+    httpx's transports would send that as it is to a proxy too, where an address must be whole.
+    """
+    if "target" not in request.extensions:
+        return request
+    extensions = dict(request.extensions)
+    url = request.url.copy_with(raw_path=extensions.pop("target"))
+    return httpx.Request(request.method, url, headers=request.headers, stream=request.stream, extensions=extensions)
 
 
 def _pool_timeout(request: httpx.Request) -> float:

@@ -14,23 +14,25 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import httpx
-from anyio.lowlevel import current_token
+from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import AuthProvider, HttpClient, Lease, TurnObserver
 from codex_client.classify import status_error
 from codex_client.client.answer import HttpAnswer
 from codex_client.client.attempts import Attempts
 from codex_client.client.config import ClientConfig
+from codex_client.client.connection_pool import loop_is_over
 from codex_client.client.connections import RequestBody, new_http_client
 from codex_client.client.http_errors import transport_error
 from codex_client.client.rate_limits import HeaderRateLimits
 from codex_client.client.redirects import redirect_location, redirect_target
-from codex_client.client.request_headers import blank_secrets, request_headers, secret_values
+from codex_client.client.request_headers import request_headers, secret_values
 from codex_client.client.retry import AttemptBudget
 from codex_client.errors import (
     CodexError,
     ConfigurationError,
     FirstEventTimeoutError,
+    ReadError,
     RedirectError,
     TransportError,
     UnexpectedStatusError,
@@ -72,7 +74,7 @@ class RequestExecutor:
         else:
             self._client = self._own_client = new_http_client(config.clock)
         self._open: set[HttpAnswer] = set()
-        self._buried: deque[HttpAnswer] = deque()
+        self._buried: dict[EventLoopToken, deque[HttpAnswer]] = {}
         self._closed = False
 
     async def open(self, body: bytes, *, budget: AttemptBudget, observer: TurnObserver | None = None) -> HttpAnswer:
@@ -82,10 +84,12 @@ class RequestExecutor:
         attempts are reported to the auth provider here; the one that is answered is reported by who reads the answer.
         Raises what the last attempt failed with: a `TransportError`, an `UnexpectedStatusError`, a
         `FirstEventTimeoutError`, an error of the auth provider; wrapped in a `RetryLimitError` where it was worth
-        another try, several had been made and none was left. `ConfigurationError` for what HTTP cannot carry.
+        another try, several had been made and none was left. `ConfigurationError` for what HTTP cannot carry; a
+        `ReadError` that is not retryable where the client is closed meanwhile, `RuntimeError` where it was before.
         """
-        if self._closed:
+        if self._closed and budget.attempts == 0:
             raise RuntimeError("the client is closed; make a new one")
+        self._raise_if_closed()
         await self._finish_buried()
         request_id = budget.client_request_id = budget.client_request_id or self._new_request_id()
         send = partial(self._send, body, request_id)
@@ -113,24 +117,52 @@ class RequestExecutor:
 
     def bury(self, answer: HttpAnswer) -> None:
         """An answer tells, perhaps from a finaliser, that it is cut; the next `open` in its loop closes it."""
-        self._buried.append(answer)
+        self._buried.setdefault(answer.loop, deque()).append(answer)
         self._open.discard(answer)
 
     async def _finish_buried(self) -> None:
-        for _ in range(len(self._buried)):
-            answer = self._buried.popleft()
-            if answer.loop == current_token():
+        """Close those of this loop, and forget those of loops that are over: their connections ended with the loop."""
+        for loop in list(self._buried):
+            if loop_is_over(loop):
+                self._buried.pop(loop, None)
+        # Only tasks of this loop take from its queue, and nothing awaits between the look and the taking.
+        mine = self._buried.get(current_token(), deque[HttpAnswer]())
+        while mine:
+            answer = mine.popleft()
+            try:
                 await answer.finish()
-            else:
-                self._buried.append(answer)
+            except BaseException:
+                mine.append(answer)
+                raise
+
+    def _raise_if_closed(self) -> None:
+        if self._closed:
+            raise self._closed_error()
+
+    def _closed_error(self) -> ReadError:
+        error = ReadError(
+            f"the client was closed while a turn with {self.url} was under way; "
+            "close it when its turns are over, or make a new one",
+            url=self.url,
+        )
+        error.retryable = False
+        return error
 
     async def _send(self, body: bytes, client_request_id: str, lease: Lease) -> HttpAnswer:
         """One attempt: the answer with a good status, or an error."""
+        # It may have been closed while the credential was fetched, or before another try.
+        self._raise_if_closed()
         headers = request_headers(self._config, lease, client_request_id=client_request_id, environ=self._environ)
-        answer = await self._answer(body, headers, lease)
+        try:
+            answer = await self._answer(body, headers, lease)
+        except Exception as error:
+            # Whatever closing looks like from inside the request.
+            if self._closed:
+                raise self._closed_error() from error
+            raise
         if answer.status_code in _ANSWER_STATUSES:
             return answer
-        raise await self._status_error(answer, headers)
+        raise await self._status_error(answer)
 
     async def _answer(self, body: bytes, headers: Mapping[str, str], lease: Lease) -> HttpAnswer:
         """The first answer that is no redirect, whatever its status."""
@@ -160,17 +192,20 @@ class RequestExecutor:
         """One request on the wire, without following anything."""
         outer = sys.exception()
         translate = partial(transport_error, url=safe_url(url), timeouts=self._config.timeouts)
+        sent = False
         try:
             request = self._build_request(url, headers, body)
+            sent = True
             response = await self._client.send(request, stream=True, follow_redirects=False)
         except Exception as error:
-            failure = translate(error, outer=outer)
+            failure = translate(error, outer=outer, sent=sent)
             if failure is None:
                 raise
             # What the library says of a request that it cannot send may quote a header, and of a redirect its query.
             cause = None if isinstance(failure, ConfigurationError | RedirectError) else error
         else:
-            return self._adopt(response, safe_url(url), lease, started_at, translate)
+            secrets = secret_values(headers, self._config.provider.query_params, lease)
+            return self._adopt(response, safe_url(url), lease, secrets, started_at, translate)
         raise failure from cause
 
     def _build_request(self, url: str, headers: Mapping[str, str], body: bytes) -> httpx.Request:
@@ -199,6 +234,7 @@ class RequestExecutor:
         response: httpx.Response,
         url: str,
         lease: Lease,
+        secrets: list[str],
         started_at: float,
         translate: Callable[[Exception], CodexError | None],
     ) -> HttpAnswer:
@@ -206,6 +242,7 @@ class RequestExecutor:
             response,
             url=url,
             lease=lease,
+            secrets=secrets,
             started_at=started_at,
             clock=self._config.clock,
             owner=self,
@@ -214,14 +251,13 @@ class RequestExecutor:
         self._open.add(answer)
         return answer
 
-    async def _status_error(self, answer: HttpAnswer, headers: Mapping[str, str]) -> UnexpectedStatusError:
+    async def _status_error(self, answer: HttpAnswer) -> UnexpectedStatusError:
         provider, now = self._config.provider, self._config.clock.time()
-        body = await self._error_body(answer)
-        clean = partial(blank_secrets, secrets=secret_values(headers, provider.query_params, answer.lease))
-        told = {name: clean(value) for name, value in answer.headers.items()}
+        body = await self._error_text(answer)
+        told = {name: answer.clean(value) for name, value in answer.headers.items()}
         return status_error(
             status=answer.status_code,
-            body=clean(body.decode("utf-8", "replace")),
+            body=body,
             headers=told,
             url=answer.url,
             now=now,
@@ -229,14 +265,16 @@ class RequestExecutor:
             env_key=provider.env_key if self._config.auth is None else None,
         )
 
-    async def _error_body(self, answer: HttpAnswer) -> bytes:
-        """The beginning of the body, as much as comes in time; then the answer is closed."""
+    async def _error_text(self, answer: HttpAnswer) -> str:
+        """The beginning of the body, as much as comes in time, without secrets; then the answer is closed."""
         most = self._config.limits.max_error_body_bytes
-        body = bytearray()
+        body, is_whole = bytearray(), False
         try:
             with self._config.clock.move_on_after(_ERROR_BODY_SECONDS), suppress(TransportError):
-                while len(body) < most and (chunk := await answer.read_chunk()):
+                while len(body) <= most and not is_whole:
+                    chunk = await answer.read_chunk()
                     body += chunk
+                    is_whole = not chunk
         finally:
             await answer.aclose(drain=True)
-        return bytes(body[:most])
+        return answer.clean(body[:most].decode("utf-8", "replace"), is_cut=not is_whole)

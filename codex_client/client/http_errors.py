@@ -31,48 +31,63 @@ from codex_client.masking import excerpt
 
 E = TypeVar("E", bound=BaseException)
 
-_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "anyio", "trio"})
+_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "h11", "h2", "socksio", "anyio", "trio"})
 # httpcore's words for a connection that ended where the status line was due: not broken HTTP, just no answer.
 _NO_ANSWER = "Server disconnected"
 # httpx's, for a redirect; it looks at the address although it is told not to go there.
 _BAD_LOCATION = "Invalid URL in location header"
 _LOOP_CLOSED = "Event loop is closed"
+_CLIENT_CLOSED = "client has been closed"
 # A handshake that is cut off says nothing against the certificate.
 _CUT_HANDSHAKES = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def transport_error(
-    error: Exception, *, url: str, timeouts: Timeouts, outer: BaseException | None = None
+    error: Exception, *, url: str, timeouts: Timeouts, outer: BaseException | None = None, sent: bool = False
 ) -> CodexError | None:
     """Our error for one of the HTTP library's or the socket's; None for any other: that is a fault in a program.
 
     `url` without query. `outer` is the exception that was being handled when the request began: the search for the
-    cause stops there, so that a caller's earlier trouble is not taken for this one's. Takes the request off the
-    library's errors, because it carries the credential.
+    cause stops there, so that a caller's earlier trouble is not taken for this one's. `sent`: the request itself was
+    valid, so an address that is not came from the server. Of a group the first member counts that is known. Takes the
+    request off the library's errors, because it carries the credential.
     """
-    failure = _Failure(error, url, timeouts, outer)
+    failure = _Failure(error, url, timeouts, outer, sent)
     failure.forget_request()
+    if isinstance(error, ExceptionGroup):
+        members = cast("ExceptionGroup[Exception]", error).exceptions
+        ours = (transport_error(each, url=url, timeouts=timeouts, outer=outer, sent=sent) for each in members)
+        return next((each for each in ours if each is not None), None)
     for kind in type(error).__mro__:
         if _library(kind) in _LIBRARIES and kind.__name__ in _TABLE:
             return _TABLE[kind.__name__](failure)
     if isinstance(error, OSError):
         return _read_error(failure)
-    if isinstance(error, RuntimeError) and _LOOP_CLOSED in str(error):
+    if isinstance(error, OverflowError | UnicodeError):
+        return _no_address(failure)
+    return _borrowed_client_error(error) if isinstance(error, RuntimeError) else None
+
+
+def _borrowed_client_error(error: RuntimeError) -> ConfigurationError | None:
+    if _LOOP_CLOSED in str(error):
         return ConfigurationError(
             "the http_client's connections belong to an event loop that is closed; "
             "make a client per event loop, or leave http_client out"
         )
+    if _CLIENT_CLOSED in str(error):
+        return ConfigurationError("the http_client is closed; keep it open for as long as it is used")
     return None
 
 
 class _Failure:
     """One library error, with what a text about it needs."""
 
-    def __init__(self, error: Exception, url: str, timeouts: Timeouts, outer: BaseException | None) -> None:
+    def __init__(self, error: Exception, url: str, timeouts: Timeouts, outer: BaseException | None, sent: bool) -> None:
+        self.sent = sent
         self.url = url
         self.timeouts = timeouts
         self.text = excerpt(str(error)) or type(error).__name__
-        self.causes = list(_causes(error, outer))
+        self.causes = list(causes(error, outer))
 
     def cause(self, kind: type[E]) -> E | None:
         return next((cause for cause in self.causes if isinstance(cause, kind)), None)
@@ -87,8 +102,8 @@ class _CarriesRequest(Protocol):
     request: object
 
 
-def _causes(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
-    """The error and all that it came from, groups opened.
+def causes(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
+    """The error and all that it came from up to `outer`, groups opened.
 
     httpcore cuts `__cause__`, so `__context__` is followed as well.
     """
@@ -147,7 +162,7 @@ def _connect_timeout(failure: _Failure) -> ConnectTimeoutError:
 def _pool_timeout(failure: _Failure) -> PoolTimeoutError:
     return PoolTimeoutError(
         f"no free connection within {failure.timeouts.pool} s ({failure.text}); "
-        "close streams sooner, or raise `Timeouts.pool` or the number of connections",
+        "close streams sooner, or raise `Timeouts.pool`",
         url=failure.url,
     )
 
@@ -175,9 +190,7 @@ def _read_error(failure: _Failure) -> ReadError:
 
 def _protocol_error(failure: _Failure) -> TransportError:
     if failure.text.startswith(_BAD_LOCATION):
-        return RedirectError(
-            f"{failure.url} redirects to an address that is no URL; set base_url to where the API is", url=failure.url
-        )
+        return _bad_location(failure)
     if failure.text.startswith(_NO_ANSWER):
         return ReadError(
             f"{failure.url} closed the connection without an answer; check the provider's status", url=failure.url
@@ -188,9 +201,20 @@ def _protocol_error(failure: _Failure) -> TransportError:
     )
 
 
+def _bad_location(failure: _Failure) -> RedirectError:
+    return RedirectError(
+        f"{failure.url} redirects to an address that is no URL; set base_url to where the API is", url=failure.url
+    )
+
+
+def _bad_address(failure: _Failure) -> CodexError:
+    return _bad_location(failure) if failure.sent else _not_sendable(failure)
+
+
 def _proxy_error(failure: _Failure) -> ProxyError:
     return ProxyError(
-        f"the proxy on the way to {failure.url} refused: {failure.text}; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+        f"the proxy on the way to {failure.url} failed: {failure.text}; "
+        "check that it runs, and HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
         url=failure.url,
     )
 
@@ -199,6 +223,13 @@ def _not_sendable(failure: _Failure) -> ConfigurationError:
     # The library's own text is left out: it may quote a header's value.
     return ConfigurationError(
         f"the request to {failure.url} is no valid HTTP; check the base_url and the headers that the configuration adds"
+    )
+
+
+def _no_address(failure: _Failure) -> ConfigurationError:
+    # A port beyond 65535, a host name that the name service has no form for.
+    return ConfigurationError(
+        f"no connection can be made to {failure.url}: {failure.text}; check host and port in base_url"
     )
 
 
@@ -212,9 +243,10 @@ _TABLE: Mapping[str, Callable[[_Failure], CodexError]] = {
     "ProxyError": _proxy_error,
     "LocalProtocolError": _not_sendable,
     "UnsupportedProtocol": _not_sendable,
-    "InvalidURL": _not_sendable,
+    "InvalidURL": _bad_address,
     # The rest that a library raises while it talks: read timeouts of a borrowed client, closed and broken streams.
     "HTTPError": _read_error,
+    "StreamError": _read_error,
     "ProtocolError": _protocol_error,
     "NetworkError": _read_error,
     "TimeoutException": _read_error,

@@ -77,10 +77,8 @@ def _limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[key] for key in headers if _RELEVANT.search(name := key.lower())}
 
 
-# x-codex-…
-
-
 def _codex_families(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:
+    """`x-codex-…`, and the same headers under the names of other families: the default family first."""
     families = dict.fromkeys([_DEFAULT_FAMILY])
     families.update(dict.fromkeys(found[1] for name in told if (found := _CODEX_USED.fullmatch(name))))
     for family in families:
@@ -138,10 +136,8 @@ def _boolean(text: str) -> bool | None:
     return True if text in _TRUE else False if text in _FALSE else None
 
 
-# x-ratelimit-… and relatives
-
-
 def _counted(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:
+    """`x-ratelimit-…` and its relatives: limit, remaining and reset of each kind that is counted."""
     families: dict[str, dict[str, str]] = {}
     for name, value in told.items():
         if found := _COUNTED.fullmatch(name):
@@ -184,6 +180,7 @@ def _count(text: str) -> int | None:
 
 
 def _ietf(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:
+    """`ratelimit` and `ratelimit-policy`, which hold all of it as parameters."""
     state, policy = told.get("ratelimit", ""), told.get("ratelimit-policy", "")
     name = _IETF_NAME.search(state)
     values = {key: int(value) for key, value in _IETF_PARAMETER.findall(policy) + _IETF_PARAMETER.findall(state)}
@@ -199,11 +196,10 @@ def _ietf(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:
     yield RateLimitSnapshot(limit_id=name[1], primary=window)
 
 
-# x-quota-snapshot-…
-
-
 def _quota_snapshots(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:
-    """`ent=300&ov=0.0&rem=88.7&rst=2025-10-01T00:00:00Z`: entitlement (-1: unlimited), percent left, reset."""
+    """`x-quota-snapshot-…: ent=300&ov=0.0&rem=88.7&rst=2025-10-01T00:00:00Z`: entitlement (-1: unlimited), percent
+    left, reset.
+    """
     for name, value in told.items():
         if not name.startswith(_QUOTA_PREFIX):
             continue

@@ -70,6 +70,19 @@ def blank_secrets(text: str, secrets: list[str]) -> str:
     return text
 
 
+def blank_cut_secret(text: str, secrets: list[str]) -> str:
+    """A text that was cut off somewhere, without the beginning of a secret at its end."""
+    # The cut may have gone through a character.
+    text = text.rstrip("\N{REPLACEMENT CHARACTER}")
+    kept = max((_overlap(text, secret) for secret in secrets), default=0)
+    return text[: len(text) - kept] + _BLANK if kept else text
+
+
+def _overlap(text: str, secret: str) -> int:
+    """How many characters at the end of the text are the beginning of the secret, but not all of it."""
+    return next((count for count in range(len(secret) - 1, 0, -1) if text.endswith(secret[:count])), 0)
+
+
 def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
     headers = {
         "accept": "text/event-stream",

@@ -10,7 +10,7 @@ class AttemptBudget:
     """What one turn may still try. One object, shared by the request layer and the stream layer.
 
     The turn makes at most 1 + request_max_retries + stream_max_retries attempts, and each layer draws only on its own
-    share, so that the two do not multiply. The retry after a refreshed credential draws on the request layer's.
+    share, so that the two do not multiply. The one retry after a refreshed credential draws on neither.
 
     `attempts`: begun so far. `client_request_id`: the id that all of them carry, set by the first. `refreshed`: a 401
     has been answered with a new credential, which happens once in a turn.

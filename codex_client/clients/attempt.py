@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-import anyio
 from httpx_sse import ServerSentEvent
 
 from codex_client.api import AttemptOutcome, ResponseDecoder
+from codex_client.client.answer import report_quietly
 from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
 from codex_client.errors import CodexError, IdleTimeoutError, ReadError, StreamClosedError
 from codex_client.events import RateLimits, ResponseEvent
-
-_LOGGER = logging.getLogger("codex_client")
-
-# A report may write to a store; it must end even when the turn was cancelled.
-_REPORT_SECONDS = 5.0
 
 _END_MARKERS = ("[DONE]", "DONE")
 
@@ -110,13 +104,7 @@ class Attempt:
         report, self._report = self._report, None
         if report is None:
             return
-        outcome = AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits))
-        try:
-            with anyio.move_on_after(_REPORT_SECONDS, shield=True):
-                await report(outcome)
-        except Exception as error:  # noqa: BLE001
-            # A store that cannot be written must not cost the turn that was paid for.
-            _LOGGER.warning("the credential source failed to take a report: %s", type(error).__name__)
+        await report_quietly(report, AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits)))
 
     def _clean(self, error: CodexError) -> None:
         """Blank the request's own credential in what the server made us say: some servers echo it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -89,9 +90,8 @@ class GenericClient:
         config = self._config
         answer = await self._executor.open(body, budget=budget, observer=watch.observer if watch else None)
 
-        async def report(outcome: AttemptOutcome) -> None:
-            await self._auth.report(answer.lease, outcome)
-
+        report = _once(partial(self._auth.report, answer.lease))
+        answer.on_buried(report)
         try:
             reader = FrameReader(
                 answer,
@@ -132,6 +132,19 @@ class GenericClient:
         )
         observer = config.telemetry.start_turn(context)
         return TurnWatch(observer, config.clock) if observer is not None else None
+
+
+def _once(report: Callable[[AttemptOutcome], Awaitable[None]]) -> Callable[[AttemptOutcome], Awaitable[None]]:
+    """A report that is made by who comes first: the attempt that is closed, or the answer whose stream was dropped."""
+    told = False
+
+    async def report_first(outcome: AttemptOutcome) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            await report(outcome)
+
+    return report_first
 
 
 def _resolve_auth(config: ClientConfig) -> AuthProvider:

@@ -12,8 +12,6 @@ import pytest
 from codex_client.client.connection_pool import Connection, ConnectionPool, Origin
 from codex_client.testing import ManualClock
 
-pytestmark = pytest.mark.anyio
-
 HERE: Origin = ("https", "here.test", None)
 THERE: Origin = ("https", "there.test", None)
 

@@ -19,7 +19,6 @@ EVENT = b"data: 1\n\n"
 OPEN_ENDED = Reply(body=[EVENT, Stall()], transfer="chunked")
 
 
-@pytest.mark.anyio
 async def test_sequential_requests_share_one_connection() -> None:
     async with ReplayServer(EVENT) as server, httpx.AsyncClient(transport=ConnectionTransport()) as client:
         for _ in range(3):
@@ -27,7 +26,6 @@ async def test_sequential_requests_share_one_connection() -> None:
         assert server.connections_made == 1
 
 
-@pytest.mark.anyio
 async def test_parallel_requests_have_a_connection_each_and_never_more_than_allowed() -> None:
     transport = ConnectionTransport(max_connections=3)
     async with ReplayServer(EVENT) as server, httpx.AsyncClient(transport=transport) as client:
@@ -38,7 +36,6 @@ async def test_parallel_requests_have_a_connection_each_and_never_more_than_allo
         assert server.connections_made == 3
 
 
-@pytest.mark.anyio
 async def test_an_expired_connection_is_replaced() -> None:
     clock = ManualClock()
     transport = ConnectionTransport(keepalive_expiry=60, clock=clock)
@@ -53,7 +50,6 @@ async def test_an_expired_connection_is_replaced() -> None:
         assert server.open_connections == 1
 
 
-@pytest.mark.anyio
 async def test_a_connection_that_the_server_closed_is_replaced() -> None:
     closing = Reply(body=EVENT, headers={"connection": "close"})
     async with ReplayServer(closing) as server, httpx.AsyncClient(transport=ConnectionTransport()) as client:
@@ -62,7 +58,6 @@ async def test_a_connection_that_the_server_closed_is_replaced() -> None:
         assert server.connections_made == 2
 
 
-@pytest.mark.anyio
 async def test_leaving_a_response_early_closes_its_connection() -> None:
     async with ReplayServer(OPEN_ENDED) as server, httpx.AsyncClient(transport=ConnectionTransport()) as client:
         async with client.stream("POST", f"{server.url}/x"):
@@ -70,7 +65,6 @@ async def test_leaving_a_response_early_closes_its_connection() -> None:
         await server.idle()
 
 
-@pytest.mark.anyio
 async def test_a_request_that_is_cancelled_leaves_no_connection() -> None:
     async with ReplayServer(Reply().at("head", Stall())) as server:
         transport = ConnectionTransport(max_connections=1)
@@ -85,7 +79,6 @@ async def test_a_request_that_is_cancelled_leaves_no_connection() -> None:
                 await server.idle()
 
 
-@pytest.mark.anyio
 async def test_a_failed_connection_frees_its_place() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -97,7 +90,6 @@ async def test_a_failed_connection_frees_its_place() -> None:
         assert (await client.post(server.url)).content == EVENT
 
 
-@pytest.mark.anyio
 async def test_an_abandoned_response_shuts_its_connection_down_at_once() -> None:
     transport = ConnectionTransport(max_connections=1)
     async with ReplayServer([OPEN_ENDED, EVENT]) as server, httpx.AsyncClient(transport=transport) as client:
@@ -108,7 +100,6 @@ async def test_an_abandoned_response_shuts_its_connection_down_at_once() -> None
         await response.aclose()
 
 
-@pytest.mark.anyio
 async def test_closing_the_transport_closes_what_is_in_use() -> None:
     async with ReplayServer(OPEN_ENDED) as server:
         client = httpx.AsyncClient(transport=ConnectionTransport())
@@ -118,7 +109,6 @@ async def test_closing_the_transport_closes_what_is_in_use() -> None:
         await response.aclose()
 
 
-@pytest.mark.anyio
 async def test_waiting_for_a_place_ends_with_the_requests_pool_timeout() -> None:
     clock = ManualClock()
     transport = ConnectionTransport(max_connections=1, clock=clock)
@@ -138,7 +128,6 @@ async def test_waiting_for_a_place_ends_with_the_requests_pool_timeout() -> None
         clock.advance(7)
 
 
-@pytest.mark.anyio
 async def test_without_a_pool_timeout_the_wait_has_no_end() -> None:
     clock = ManualClock()
     transport = ConnectionTransport(max_connections=1, clock=clock)
@@ -153,7 +142,6 @@ async def test_without_a_pool_timeout_the_wait_has_no_end() -> None:
         clock.advance(10_000)
 
 
-@pytest.mark.anyio
 async def test_idle_peers_are_probed() -> None:
     async with (
         ReplayServer(EVENT) as server,
@@ -166,7 +154,6 @@ async def test_idle_peers_are_probed() -> None:
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
 
 
-@pytest.mark.anyio
 async def test_own_clients_keep_no_cookies() -> None:
     cookie = Reply(body=EVENT, headers={"set-cookie": "session=abc; Path=/"})
     async with ReplayServer(cookie) as server:
@@ -180,3 +167,39 @@ async def test_own_clients_keep_no_cookies() -> None:
 def test_a_bound_below_one_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="max_connections is 0"):
         ConnectionTransport(max_connections=0)
+
+
+async def test_a_thousand_streams_may_be_open_at_once_unless_set() -> None:
+    transport = ConnectionTransport(clock=ManualClock())
+    pool = await transport._pool_of_this_loop()
+    origin = ("https", "api.test", None)
+    connections = [await pool.lend(origin, 0) for _ in range(1000)]
+    with pytest.raises(TimeoutError, match="open streams: 1000"):
+        await pool.lend(origin, 0)
+    for connection in connections:
+        await pool.take_back(connection, reusable=True)
+    assert len(pool._idle) == 100
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("seconds, made", [(60, 1), (60.1, 2)])
+async def test_an_idle_connection_is_kept_for_a_minute_unless_set(seconds: float, made: int) -> None:
+    clock = ManualClock()
+    client = new_http_client(clock)
+    async with ReplayServer(EVENT) as server:
+        await client.post(f"{server.url}/x")
+        clock.advance(seconds)
+        await client.post(f"{server.url}/x")
+        assert server.connections_made == made
+        await client.aclose()
+
+
+async def test_a_callers_own_trace_is_still_told() -> None:
+    told: list[str] = []
+
+    async def trace(name: str, info: object) -> None:
+        told.append(name)
+
+    async with ReplayServer(EVENT) as server, httpx.AsyncClient(transport=ConnectionTransport()) as client:
+        await client.post(f"{server.url}/x", extensions={"trace": trace})
+    assert "connection.connect_tcp.complete" in told

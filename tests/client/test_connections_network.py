@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import ssl
+import traceback
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trustme
 
 from codex_client.api import SystemClock
+from codex_client.auth.static import NoAuth
+from codex_client.client.config import ClientConfig
 from codex_client.client.connections import ConnectionTransport, new_http_client
+from codex_client.client.http import RequestExecutor
+from codex_client.client.retry import AttemptBudget
 from codex_client.client.sockets import ABANDON
-from codex_client.errors import ConfigurationError
+from codex_client.errors import CodexError, ConfigurationError, ProxyError
+from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import ReplayServer, Reply, Stall
 
 EVENT = b"data: 1\n\n"
@@ -31,7 +40,6 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.anyio
 async def test_certificates_are_taken_from_the_environment(
     authority: trustme.CA, server_tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +55,6 @@ async def test_certificates_are_taken_from_the_environment(
         await server.idle()
 
 
-@pytest.mark.anyio
 async def test_a_tls_stream_can_be_left_and_dropped(authority: trustme.CA, server_tls: ssl.SSLContext) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
@@ -65,7 +72,6 @@ async def test_a_tls_stream_can_be_left_and_dropped(authority: trustme.CA, serve
         await response.aclose()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 async def test_a_proxy_of_the_environment_is_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if variable == "HTTP_PROXY":
@@ -80,7 +86,6 @@ async def test_a_proxy_of_the_environment_is_used(variable: str, monkeypatch: py
         await client.aclose()
 
 
-@pytest.mark.anyio
 async def test_what_no_proxy_names_goes_straight_there(monkeypatch: pytest.MonkeyPatch) -> None:
     async with ReplayServer([]) as proxy, ReplayServer(EVENT) as server:
         monkeypatch.setenv("ALL_PROXY", proxy.url)
@@ -91,7 +96,6 @@ async def test_what_no_proxy_names_goes_straight_there(monkeypatch: pytest.Monke
         await client.aclose()
 
 
-@pytest.mark.anyio
 async def test_a_proxy_that_speaks_tls_is_judged_by_the_same_certificates(
     authority: trustme.CA, server_tls: ssl.SSLContext
 ) -> None:
@@ -103,7 +107,6 @@ async def test_a_proxy_that_speaks_tls_is_judged_by_the_same_certificates(
             assert (await client.post("http://api.test/v1")).content == EVENT
 
 
-@pytest.mark.anyio
 async def test_a_proxy_that_refuses_a_tunnel_says_so() -> None:
     async with ReplayServer(Reply(status=407)) as proxy:
         async with httpx.AsyncClient(transport=ConnectionTransport(proxy=proxy.url)) as client:
@@ -129,10 +132,93 @@ def test_a_no_proxy_entry_that_is_no_host_is_refused(monkeypatch: pytest.MonkeyP
         new_http_client(SystemClock())
 
 
-@pytest.mark.anyio
 async def test_a_socks_proxy_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "socksio", None)
     async with httpx.AsyncClient(transport=ConnectionTransport(proxy="socks5://127.0.0.1:1")) as client:
         for _ in range(2):
             with pytest.raises(ConfigurationError, match=r'pip install "httpx\[socks\]"'):
                 await client.post("http://api.test/v1")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_query_goes_to_the_server_and_not_into_the_tunnels_address(
+    scheme: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with ReplayServer(Reply(status=403)) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy.url)
+        error = await open_error(f"{scheme}://api.test/v1", query_params={"key": "canary a"})
+        assert not isinstance(error, ConfigurationError)
+        target = "http://api.test/v1/responses?key=canary%20a" if scheme == "http" else "api.test:443"
+        assert [request.target for request in proxy.requests] == [target]
+    assert "canary" not in caplog.text + str(error)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_is_not_there_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://user:canary@127.0.0.1:{port}")
+    error = await open_error(f"{scheme}://api.test/v1")
+    assert type(error) is ProxyError
+    before, _, after = str(error).partition(" (")
+    assert before == (
+        f"the proxy on the way to {scheme}://api.test/v1/responses failed: no connection to 127.0.0.1:{port}"
+    )
+    assert after.endswith("); check that it runs, and HTTPS_PROXY, HTTP_PROXY and ALL_PROXY")
+    assert "canary" not in after
+
+
+@pytest.mark.parametrize(
+    "user, said", [("user:can%2Fary@", "***, ***, ***"), ("", "can/ary, can%2Fary, dXNlcjpjYW4vYXJ5")]
+)
+async def test_what_a_proxy_says_is_told_without_its_password(
+    user: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = Reply.raw(b"HTTP/1.1 407 No: can/ary, can%2Fary, dXNlcjpjYW4vYXJ5\r\ncontent-length: 0\r\n\r\n")
+    async with ReplayServer(reply) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url.replace("//", f"//{user}"))
+        error = await open_error("https://api.test/v1")
+        where = proxy.url.removeprefix("http://")
+        assert type(error) is ProxyError
+        assert f"failed: {where} said: 407 No: {said}; check" in str(error)
+        assert user == "" or "ary" not in "".join(traceback.format_exception(error))
+
+
+async def test_tls_that_fails_behind_a_proxy_is_not_the_proxys_fault(server_tls: ssl.SSLContext) -> None:
+    async with ReplayServer([], ssl_context=server_tls) as proxy:
+        async with httpx.AsyncClient(transport=ConnectionTransport(proxy=proxy.url)) as client:
+            with pytest.raises(httpx.ConnectError) as caught:
+                await client.post("http://api.test/v1")
+        assert type(caught.value) is httpx.ConnectError
+
+
+async def test_all_clients_share_one_ssl_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making one takes milliseconds of CPU, which many clients that begin at once would add up."""
+    seen: list[object] = []
+    make = httpx.AsyncHTTPTransport
+
+    def spy(**options: Any) -> httpx.AsyncHTTPTransport:
+        seen.append(options["verify"])
+        return make(**options)
+
+    monkeypatch.setattr(httpx, "AsyncHTTPTransport", spy)
+    async with ReplayServer(EVENT) as server:
+        for _ in range(2):
+            client = new_http_client(SystemClock())
+            await client.post(f"{server.url}/x")
+            await client.aclose()
+    assert len(seen) == 2
+    assert seen[0] is seen[1]
+
+
+async def open_error(base_url: str, **options: Any) -> CodexError:
+    """What one attempt with a client of its own against this address raises."""
+    provider = ModelProviderInfo(name="test", base_url=base_url, **options)
+    executor = RequestExecutor(ClientConfig(provider=provider, model="m"), auth=NoAuth())
+    try:
+        with pytest.raises(CodexError) as caught:
+            await executor.open(b"{}", budget=AttemptBudget(0, 0))
+    finally:
+        await executor.aclose()
+    return caught.value

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
-
 import anyio
 import httpx
 import pytest
 
-from codex_client.api import ApiRequest, AuthProvider, Retry, TurnRecord
+from codex_client.api import ApiRequest, Retry
 from codex_client.auth.static import NoAuth
-from codex_client.client.answer import HttpAnswer
 from codex_client.client.config import ClientConfig, RetryPolicy, Timeouts
 from codex_client.client.http import RequestExecutor
 from codex_client.client.retry import AttemptBudget
@@ -22,6 +17,7 @@ from codex_client.errors import (
     FirstEventTimeoutError,
     InvalidRequestError,
     RateLimitError,
+    RedirectError,
     RetryLimitError,
     ServerError,
     TlsError,
@@ -29,43 +25,7 @@ from codex_client.errors import (
 )
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import Close, ManualClock, ReplayServer, Reply, ScriptedTransport, Stall
-
-pytestmark = pytest.mark.anyio
-
-STREAM = b"data: {}\n\n"
-BODY = b'{"model":"m","text":"\xc3\xa9"}'
-
-
-class Observer:
-    def __init__(self) -> None:
-        self.records: list[TurnRecord] = []
-
-    def record(self, record: TurnRecord) -> None:
-        self.records.append(record)
-
-
-@asynccontextmanager
-async def executing(
-    replies: Any, *, auth: AuthProvider | None = None, random: float = 0.5, **options: Any
-) -> AsyncIterator[tuple[RequestExecutor, ReplayServer, ManualClock]]:
-    """An executor of a server that gives these replies, with a clock on which sleeping takes no time."""
-    clock = ManualClock(auto_advance=True)
-    async with ReplayServer(replies) as server:
-        config = ClientConfig(provider=server.provider(), model="m", clock=clock, conversation_id="c-1", **options)
-        executor = RequestExecutor(
-            config, auth=auth or NoAuth(), dice=lambda: random, new_request_id=iter(["turn-1", "turn-2"]).__next__
-        )
-        yield executor, server, clock
-        await executor.aclose()
-        await server.idle()
-
-
-async def read(answer: HttpAnswer) -> bytes:
-    body = b""
-    while chunk := await answer.read_chunk():
-        body += chunk
-    await answer.aclose()
-    return body
+from tests.support.retried_requests import BODY, STREAM, Observer, executing, read
 
 
 async def test_two_failures_then_success_waits_200_and_400_ms() -> None:
@@ -259,12 +219,12 @@ async def test_what_the_http_library_raises_is_retried_by_its_meaning(error: Exc
         provider = ModelProviderInfo(name="test", base_url="http://api.test/v1")
         config = ClientConfig(provider=provider, model="m", clock=clock, http_client=client)
         executor = RequestExecutor(config, auth=NoAuth())
-        with pytest.raises((RetryLimitError, ConfigurationError)) as caught:
+        with pytest.raises((RetryLimitError, RedirectError)) as caught:
             await executor.open(BODY, budget=AttemptBudget(4, 5))
         await executor.aclose()
     assert len(transport.requests) == attempts
     last = caught.value.last_error if isinstance(caught.value, RetryLimitError) else caught.value
-    assert isinstance(last, ConnectError | ConfigurationError)
+    assert isinstance(last, ConnectError | RedirectError)
 
 
 async def test_a_fault_in_a_transport_comes_out_as_it_is() -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnRecord
-from codex_client.auth.static import NoAuth
-from codex_client.client.answer import HttpAnswer
-from codex_client.client.config import ClientConfig
-from codex_client.client.http import RequestExecutor
+from codex_client.api import ApiRequest, AttemptOutcome, Lease, Retry
 from codex_client.client.retry import AttemptBudget
 from codex_client.errors import (
     AuthenticationError,
@@ -26,20 +20,8 @@ from codex_client.errors import (
     TokenRefreshError,
     UsageLimitReachedError,
 )
-from codex_client.testing import Close, ManualClock, ReplayServer, Reply, Stall
-
-pytestmark = pytest.mark.anyio
-
-STREAM = b"data: {}\n\n"
-BODY = b'{"model":"m","text":"\xc3\xa9"}'
-
-
-class Observer:
-    def __init__(self) -> None:
-        self.records: list[TurnRecord] = []
-
-    def record(self, record: TurnRecord) -> None:
-        self.records.append(record)
+from codex_client.testing import Close, Reply, Stall
+from tests.support.retried_requests import BODY, STREAM, Observer, executing, read
 
 
 class Renewable:
@@ -66,30 +48,6 @@ class Renewable:
         self.reports.append((str(lease.account), outcome))
 
 
-@asynccontextmanager
-async def executing(
-    replies: Any, *, auth: AuthProvider | None = None, random: float = 0.5, **options: Any
-) -> AsyncIterator[tuple[RequestExecutor, ReplayServer, ManualClock]]:
-    """An executor of a server that gives these replies, with a clock on which sleeping takes no time."""
-    clock = ManualClock(auto_advance=True)
-    async with ReplayServer(replies) as server:
-        config = ClientConfig(provider=server.provider(), model="m", clock=clock, conversation_id="c-1", **options)
-        executor = RequestExecutor(
-            config, auth=auth or NoAuth(), dice=lambda: random, new_request_id=iter(["turn-1", "turn-2"]).__next__
-        )
-        yield executor, server, clock
-        await executor.aclose()
-        await server.idle()
-
-
-async def read(answer: HttpAnswer) -> bytes:
-    body = b""
-    while chunk := await answer.read_chunk():
-        body += chunk
-    await answer.aclose()
-    return body
-
-
 async def test_a_401_is_retried_at_once_with_another_credential() -> None:
     auth, budget, observer = Renewable(), AttemptBudget(4, 5), Observer()
     async with executing([401, STREAM], auth=auth) as (executor, server, clock):
@@ -100,7 +58,7 @@ async def test_a_401_is_retried_at_once_with_another_credential() -> None:
         assert keys == ["Bearer key-1", "Bearer key-2"]
     assert clock.sleeps == []
     assert auth.leases == [False, True]
-    assert (budget.refreshed, budget.request_retries) == (True, 1)
+    assert (budget.refreshed, budget.request_retries) == (True, 0)
     retry = observer.records[1]
     assert isinstance(retry, Retry)
     assert (retry.delay, type(retry.reason)) == (0.0, AuthenticationError)
@@ -140,10 +98,20 @@ async def test_the_refresh_does_not_climb_the_ladder() -> None:
     assert auth.leases == [False, True, False, False]
 
 
-async def test_a_refresh_counts_as_a_retry() -> None:
-    async with executing([401, 500], auth=Renewable()) as (executor, server, _):
-        with pytest.raises(RetryLimitError):
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_a_refresh_costs_no_retry(retries: int) -> None:
+    auth, budget = Renewable(), AttemptBudget(retries, 0)
+    async with executing([401, *[500] * retries, STREAM], auth=auth) as (executor, server, _):
+        await read(await executor.open(BODY, budget=budget))
+        server.assert_complete()
+    assert (auth.leases[:2], budget.request_retries) == ([False, True], retries)
+
+
+async def test_after_a_refresh_the_retries_are_as_many_as_before() -> None:
+    async with executing([401, 500, 500], auth=Renewable()) as (executor, server, _):
+        with pytest.raises(RetryLimitError) as caught:
             await executor.open(BODY, budget=AttemptBudget(1, 5))
+        assert caught.value.attempts == 3
         server.assert_complete()
 
 

@@ -33,6 +33,7 @@ from codex_client.errors import (
     ProtocolError,
     ProxyError,
     ReadError,
+    RedirectError,
     TlsError,
     WriteError,
 )
@@ -72,7 +73,6 @@ def closed_port() -> int:
         return listener.getsockname()[1]
 
 
-@pytest.mark.anyio
 async def test_a_name_that_does_not_resolve_is_told_apart() -> None:
     error = await open_error("http://nonexistent.invalid/v1")
     assert type(error) is DnsError
@@ -82,7 +82,6 @@ async def test_a_name_that_does_not_resolve_is_told_apart() -> None:
     assert error.retryable
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_refused_connection_is_told_apart(host: str) -> None:
     port = closed_port()
@@ -94,7 +93,6 @@ async def test_a_refused_connection_is_told_apart(host: str) -> None:
     )
 
 
-@pytest.mark.anyio
 async def test_a_certificate_of_an_unknown_authority_is_refused_for_good() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -107,7 +105,6 @@ async def test_a_certificate_of_an_unknown_authority_is_refused_for_good() -> No
         await server.idle()
 
 
-@pytest.mark.anyio
 async def test_a_certificate_for_another_host_is_refused_for_good() -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -122,7 +119,6 @@ async def test_a_certificate_for_another_host_is_refused_for_good() -> None:
         assert "check the host name in base_url" in str(error)
 
 
-@pytest.mark.anyio
 async def test_tls_to_a_server_without_tls_says_so() -> None:
     async with ReplayServer(Reply.error(400)) as server:
         error = await open_error(server.base_url.replace("http:", "https:"))
@@ -130,7 +126,6 @@ async def test_tls_to_a_server_without_tls_says_so() -> None:
         assert "if it does not, base_url begins with http://" in str(error)
 
 
-@pytest.mark.anyio
 async def test_a_handshake_that_is_cut_off_may_be_tried_again() -> None:
     async def hang_up(stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -145,7 +140,6 @@ async def test_a_handshake_that_is_cut_off_may_be_tried_again() -> None:
         tasks.cancel_scope.cancel()
 
 
-@pytest.mark.anyio
 async def test_a_server_that_hangs_up_instead_of_answering() -> None:
     async with ReplayServer([Reply().at("head", Close())]) as server:
         error = await open_error(server.base_url)
@@ -155,7 +149,6 @@ async def test_a_server_that_hangs_up_instead_of_answering() -> None:
         )
 
 
-@pytest.mark.anyio
 async def test_a_connection_that_is_reset_instead_of_answered() -> None:
     async with ReplayServer([Reply().at("head", Reset())]) as server:
         error = await open_error(server.base_url)
@@ -163,7 +156,6 @@ async def test_a_connection_that_is_reset_instead_of_answered() -> None:
         assert "broke before the answer was whole" in str(error)
 
 
-@pytest.mark.anyio
 async def test_an_answer_that_is_no_http() -> None:
     async with ReplayServer([Reply.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")]) as server:
         error = await open_error(server.base_url)
@@ -171,7 +163,6 @@ async def test_an_answer_that_is_no_http() -> None:
         assert "sent no valid HTTP" in str(error)
 
 
-@pytest.mark.anyio
 async def test_no_headers_in_time_is_a_first_event_timeout() -> None:
     clock = ManualClock()
     async with ReplayServer([Reply().at("head", Stall())]) as server, anyio.create_task_group() as tasks:
@@ -192,7 +183,6 @@ async def test_no_headers_in_time_is_a_first_event_timeout() -> None:
         await server.idle()
 
 
-@pytest.mark.anyio
 async def test_the_cause_is_chained_and_the_request_with_its_credential_taken_off_it() -> None:
     error = await open_error("http://nonexistent.invalid/v1")
     cause = error.__cause__
@@ -213,7 +203,7 @@ async def test_the_cause_is_chained_and_the_request_with_its_credential_taken_of
         (httpx.CloseError("x"), ReadError, "broke before the answer was whole"),
         (httpx.RemoteProtocolError("incomplete chunked read"), ProtocolError, "sent no valid HTTP: incomplete"),
         (httpx.RemoteProtocolError("Server disconnected"), ReadError, "closed the connection without an answer"),
-        (httpx.ProxyError("407 Proxy Authentication Required"), ProxyError, "refused: 407 Proxy Authentication Req"),
+        (httpx.ProxyError("407 Proxy Authentication Required"), ProxyError, "failed: 407 Proxy Authentication Req"),
         (httpx.ConnectError("host is down"), ConnectError, f"no connection to {URL}: host is down; check the base_url"),
         (httpx.LocalProtocolError("Illegal header value b'canary'"), ConfigurationError, "is no valid HTTP; check"),
         (httpx.UnsupportedProtocol("x"), ConfigurationError, "is no valid HTTP; check the base_url"),
@@ -224,6 +214,10 @@ async def test_the_cause_is_chained_and_the_request_with_its_credential_taken_of
         (anyio.BrokenResourceError(), ReadError, "BrokenResourceError"),
         (anyio.EndOfStream(), ReadError, "EndOfStream"),
         (ConnectionResetError(104, "reset"), ReadError, "reset"),
+        (OverflowError("port must be 0-65535."), ConfigurationError, "port must be 0-65535.; check host and port"),
+        (UnicodeError("label too long"), ConfigurationError, f"no connection can be made to {URL}: label too long"),
+        (httpx.StreamClosed(), ReadError, "broke before"),
+        (RuntimeError("Cannot send, as the client has been closed."), ConfigurationError, "the http_client is closed"),
         (RuntimeError("Event loop is closed"), ConfigurationError, "belong to an event loop that is closed"),
     ],
     ids=lambda value: repr(value) if isinstance(value, Exception) else "",
@@ -240,6 +234,27 @@ def test_the_table(error: Exception, expected: type[CodexError], text: str) -> N
 @pytest.mark.parametrize("error", [ValueError("x"), RuntimeError("x"), KeyError("x"), AssertionError("x")], ids=repr)
 def test_a_fault_in_a_program_is_nobodys_failure(error: Exception) -> None:
     assert mapped(error) is None
+
+
+def test_of_a_group_the_first_that_is_known_counts() -> None:
+    group = ExceptionGroup("several", [KeyError("x"), ExceptionGroup("inner", [httpx.PoolTimeout("9 open")])])
+    assert type(mapped(group)) is PoolTimeoutError
+    assert mapped(ExceptionGroup("several", [KeyError("x")])) is None
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/v1", f"http://{'a' * 64}.test/v1"])
+async def test_an_address_that_no_connection_can_be_made_to(address: str) -> None:
+    provider = ModelProviderInfo(name="test", base_url="http://api.test/v1")
+    executor = RequestExecutor(ClientConfig(provider=provider, model="m", retry=ONCE), auth=NoAuth())
+    executor.url = address
+    # trio wraps such a port round, and finds nobody there.
+    with pytest.raises((ConfigurationError, ConnectError)):
+        await executor.open(b"{}", budget=AttemptBudget(0, 0))
+    await executor.aclose()
+
+
+def test_an_address_that_is_none_is_the_servers_where_ours_was_valid() -> None:
+    assert type(mapped(httpx.InvalidURL("x"), sent=True)) is RedirectError
 
 
 def test_a_class_of_the_same_name_from_elsewhere_is_not_mistaken() -> None:
@@ -278,7 +293,6 @@ def test_trouble_that_the_caller_was_in_before_is_not_taken_for_the_cause() -> N
     assert type(mapped(raised(connect), outer=earlier)) is ConnectError
 
 
-@pytest.mark.anyio
 async def test_a_request_made_while_another_error_is_handled_is_judged_by_its_own() -> None:
     try:
         raise socket.gaierror(-2, "an earlier provider's name")
@@ -287,7 +301,6 @@ async def test_a_request_made_while_another_error_is_handled_is_judged_by_its_ow
     assert type(error) is ConnectError
 
 
-@pytest.mark.anyio
 async def test_a_full_transport_says_how_many_streams_are_open() -> None:
     clock = ManualClock()
     client = httpx.AsyncClient(transport=ConnectionTransport(max_connections=1, clock=clock))
@@ -302,7 +315,7 @@ async def test_a_full_transport_says_how_many_streams_are_open() -> None:
                 assert type(error) is PoolTimeoutError
                 assert str(error) == (
                     "no free connection within 5 s (open streams: 1, the most allowed; waiting: 0 more); close "
-                    "streams sooner, or raise `Timeouts.pool` or the number of connections"
+                    "streams sooner, or raise `Timeouts.pool`"
                 )
 
             tasks.start_soon(second)

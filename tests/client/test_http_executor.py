@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from codex_client.auth.static import NoAuth
-from codex_client.client.answer import HttpAnswer
-from codex_client.client.config import ClientConfig, RetryPolicy, StreamLimits, Timeouts
+from codex_client.auth.static import NoAuth, StaticAuth
+from codex_client.client.config import ClientConfig, StreamLimits, Timeouts
 from codex_client.client.connections import ConnectionTransport
 from codex_client.client.http import RequestExecutor
 from codex_client.client.retry import AttemptBudget
 from codex_client.errors import RedirectError, ServerError, UnexpectedStatusError
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import ManualClock, ReplayServer, Reply, Reset, ScriptedTransport, Stall
-
-pytestmark = pytest.mark.anyio
-
-FIRST = b"data: 1\n\n"
-LAST = b"data: 2\n\n"
-OPEN_ENDED = Reply(body=[FIRST, Stall()], transfer="chunked")
-
-
-@asynccontextmanager
-async def executing(replies: Any, **options: Any) -> AsyncIterator[tuple[RequestExecutor, ReplayServer]]:
-    """An executor of a server with these replies; when the block is left no connection may be open."""
-    async with ReplayServer(replies) as server:
-        config = ClientConfig(provider=server.provider(), model="m", retry=RetryPolicy(), **options)
-        executor = RequestExecutor(config, auth=NoAuth())
-        yield executor, server
-        await executor.aclose()
-        await server.idle()
-
-
-async def open_one(executor: RequestExecutor) -> HttpAnswer:
-    return await executor.open(b"{}", budget=AttemptBudget(0, 0))
-
-
-async def rest_of(answer: HttpAnswer) -> bytes:
-    body = b""
-    while chunk := await answer.read_chunk():
-        body += chunk
-    return body
+from tests.support.one_request import FIRST, OPEN_ENDED, executing, open_one, rest_of
 
 
 @pytest.mark.parametrize("status", [200, 201, 203])
@@ -105,6 +74,59 @@ async def test_a_long_error_body_is_cut_off() -> None:
         with pytest.raises(ServerError) as caught:
             await open_one(executor)
         assert caught.value.body == "x" * 1000
+
+
+@pytest.mark.parametrize("shown", range(1, 21))
+@pytest.mark.parametrize("form", ["Bearer {}", "{}"])
+async def test_a_key_across_the_end_of_what_is_read_is_blanked_whole(shown: int, form: str) -> None:
+    key = "canary-key-0123456789"
+    told = form.format(key)
+    body = ("x" * (1000 - shown) + told + "tail" * 100).encode()
+    async with ReplayServer(Reply(status=400, body=body)) as server:
+        config = ClientConfig(provider=server.provider(), model="m", limits=StreamLimits(max_error_body_bytes=1000))
+        executor = RequestExecutor(config, auth=StaticAuth(key))
+        with pytest.raises(UnexpectedStatusError) as caught:
+            await open_one(executor)
+        assert caught.value.body == "x" * (1000 - shown) + "***"
+        await executor.aclose()
+
+
+async def test_a_key_in_a_body_that_breaks_off_is_blanked_as_well() -> None:
+    key, clock = "canary-key-0123456789-\xe9", ManualClock()
+    # The break goes through the last character.
+    reply = Reply(status=400, body=[b"no: " + key.encode()[:-1], Stall()], transfer="chunked")
+    async with (
+        executing(reply, clock=clock, extra_headers={"x-team-token": key}) as (executor, server),
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def fail() -> None:
+            with pytest.raises(UnexpectedStatusError) as caught:
+                await open_one(executor)
+            assert caught.value.body == "no: ***"
+
+        tasks.start_soon(fail)
+        await clock.wait_for_timer(5.0)
+        await server.at_rest()
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(5.0)
+
+
+async def test_an_error_body_of_just_the_limit_is_whole() -> None:
+    async with ReplayServer(Reply(status=500, body=b"x" * 999 + b"B")) as server:
+        config = ClientConfig(provider=server.provider(), model="m", limits=StreamLimits(max_error_body_bytes=1000))
+        executor = RequestExecutor(config, auth=StaticAuth("key-0123456789"))
+        with pytest.raises(ServerError) as caught:
+            await open_one(executor)
+        assert caught.value.body == "x" * 999 + "B"
+        await executor.aclose()
+
+
+@pytest.mark.parametrize("location", ["javascript:x", "mailto:a@b.test", "data:,x"])
+async def test_a_redirect_to_what_is_no_http_is_refused_as_one(location: str) -> None:
+    async with executing([Reply(status=307, headers={"location": location})]) as (executor, _):
+        with pytest.raises(RedirectError):
+            await open_one(executor)
 
 
 async def test_an_error_body_that_stalls_gives_what_came() -> None:

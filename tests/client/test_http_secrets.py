@@ -21,8 +21,6 @@ from codex_client.errors import CodexError, RetryLimitError
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import Close, ManualClock, ReplayServer, Reply, Reset, ScriptedTransport
 
-pytestmark = pytest.mark.anyio
-
 # No issuer's prefix and no telling name: only knowing the value finds it.
 KEY = "canary+key/0123456789"
 QUERY_KEY = "canary-query-0123456789"
@@ -148,6 +146,13 @@ async def test_an_answer_shows_no_credential() -> None:
     async with ReplayServer(b"data: 1\n\n") as server, executing(server.base_url) as executor:
         answer = await executor.open(b"{}", budget=AttemptBudget(0, 0))
         assert "canary" not in repr(answer) + repr(answer.lease) + answer.url + repr(executor)
+        await answer.aclose()
+
+
+async def test_an_answer_cleans_what_its_server_quotes() -> None:
+    async with ReplayServer(b"data: 1\n\n") as server, executing(server.base_url) as executor:
+        answer = await executor.open(b"{}", budget=AttemptBudget(0, 0))
+        assert answer.clean(f"key {KEY}, team {HEADER_KEY}, query {QUERY_KEY}") == "key ***, team ***, query ***"
         await answer.aclose()
 
 

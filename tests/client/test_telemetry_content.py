@@ -151,14 +151,30 @@ def test_without_output_there_is_no_output_message(record: TurnEnded):
 
 
 @pytest.mark.parametrize(
-    "item",
+    "item, finish_reason, part",
     [
-        FunctionCall(call_id="1", name="f", arguments="[" * 100_000),
-        LocalShellCall(call_id="1", action={"type": "exec", "command": {"ls"}}),
-        Message.assistant("half an emoji \ud83d"),
+        pytest.param(
+            FunctionCall(call_id="1", name="f", arguments="[" * 100_000),
+            "tool_call",
+            {"type": "tool_call", "id": "1", "name": "f", "arguments": "[" * 100_000},
+            id="arguments_nested_without_end",
+        ),
+        pytest.param(
+            LocalShellCall(call_id="1", action={"type": "exec", "command": {"ls"}}),
+            "stop",
+            {"type": "tool_call", "id": "1", "name": "local_shell", "arguments": {"type": "exec", "command": "{'ls'}"}},
+            id="a_value_that_json_does_not_know",
+        ),
+        pytest.param(
+            Message.assistant("half an emoji \ud83d"),
+            "stop",
+            {"type": "text", "content": "half an emoji ?"},
+            id="a_lone_surrogate",
+        ),
     ],
-    ids=["arguments_nested_without_end", "a_value_that_json_does_not_know", "a_lone_surrogate"],
 )
-def test_content_that_cannot_be_written_is_written_as_well_as_can_be(item: ResponseItem):
+def test_content_that_cannot_be_written_is_written_as_well_as_can_be(
+    item: ResponseItem, finish_reason: str, part: dict[str, object]
+):
     text = output_content(TurnEnded(1.0, response=answered(item)))["gen_ai.output.messages"]
-    json.loads(text.encode("utf-8"))
+    assert json.loads(text.encode("utf-8")) == [{"role": "assistant", "parts": [part], "finish_reason": finish_reason}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import logging
 import pickle
 from collections.abc import Callable
@@ -115,6 +116,20 @@ async def test_a_turn_that_is_left_is_reported_without_an_error(serve: Serve) ->
             await server.received(2)
             tasks.cancel_scope.cancel()
     assert [outcome.error for outcome in ledger.outcomes] == [None, None]
+
+
+async def test_a_turn_that_is_dropped_is_reported_when_it_is_cleared_away(serve: Serve) -> None:
+    ledger = Ledger()
+    stalled = Reply.from_sse(BODY).at(BODY.index(b"\n\n") + 2, Stall())
+    async with serve([stalled, BODY], auth=ledger) as (client, server):
+        stream = await client.stream(PROMPT).__aenter__()
+        await anext(stream)
+        with pytest.warns(ResourceWarning, match="dropped while open"):
+            del stream
+            gc.collect()
+        await server.idle()
+        await client.collect(PROMPT)
+    assert ledger.leases == len(ledger.outcomes) == 2
 
 
 @pytest.mark.parametrize("reply, whole", [(BODY, True), (sse([ev_created()]), False), (400, False)])
