@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 import anyio.lowlevel
 
-from codex_client.testing.changes import Changes
+from codex_client.testing.waits import Changes
 
 # Sums of floats miss a deadline by less than this; no limit of a client is as short.
 _TOLERANCE = 1e-9

@@ -15,13 +15,12 @@ from anyio.streams.tls import TLSStream
 
 from codex_client.api import Clock, SystemClock
 from codex_client.model_provider import ModelProviderInfo, WireApi
-from codex_client.testing.changes import Changes
 from codex_client.testing.connection import HttpConnection, RefusedRequestError, SocketStream
 from codex_client.testing.reply_encoding import ReplyWire
 from codex_client.testing.reply_player import Ending, ReplyPlayer
 from codex_client.testing.requests import RecordedRequest, Replies, Script
-from codex_client.testing.rests import Rests
 from codex_client.testing.scripts import Reply, ReplyLike, as_reply
+from codex_client.testing.waits import Changes, Rests
 
 
 class ReplayServer:

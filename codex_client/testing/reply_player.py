@@ -10,8 +10,8 @@ import anyio
 
 from codex_client.testing.connection import HttpConnection
 from codex_client.testing.reply_encoding import ReplyWire
-from codex_client.testing.rests import Rests
 from codex_client.testing.scripts import Close, Hold, Pause, PlainStep, Reply, Reset, Send, Stall, unrolled
+from codex_client.testing.waits import Rests
 
 
 class Ending(Enum):

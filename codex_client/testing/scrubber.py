@@ -6,6 +6,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 
+from codex_client.masking import KEY_PREFIXES
 from codex_client.testing.views import Span, base64_runs, unescaped_views
 
 SCRUBBED = "[scrubbed]"
@@ -15,16 +16,12 @@ _SECRET_HEADERS = re.compile(
     r"| chatgpt-account-id | openai-(organization | project) | x-codex-(turn-state | installation-id)"
 )
 
-# Credentials by their form: API keys of the known providers, tokens, and what follows `Bearer`.
-_KEYS = r"""(?x)
+# Credentials by their form: keys and tokens of the known issuers, and what follows `Bearer`.
+_KEYS = rf"""(?x)
     (?<![A-Za-z0-9]) (?:
-        (?:sk|rk|pk|ek|sess|xai|pplx|csk|nvapi|glpat)[-_][A-Za-z0-9_-]{16,}+
-      | (?:gsk|hf|r8|fw|rt|gh[opusr]|github_pat|tgp_v1)_[A-Za-z0-9_.-]{16,}+
-      | at-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}+
-      | (?:AIza|ya29\.)[A-Za-z0-9_-]{16,}+
-      | (?:AKIA|ASIA)[A-Z0-9]{16}
-      | eyJ[A-Za-z0-9_-]{8,}+ \. [A-Za-z0-9_-]{8,}+ (?: \. [A-Za-z0-9_-]*+ )?
-      | [Bb]earer\ + [A-Za-z0-9._~+/=-]{8,}+
+        (?:{"|".join(KEY_PREFIXES)}) (?=[A-Za-z0-9_.-]{{16}}) [A-Za-z0-9_-]++ (?: \.++ [A-Za-z0-9_-]++ )*+
+      | eyJ[A-Za-z0-9_-]{{8,}}+ \. [A-Za-z0-9_-]{{8,}}+ (?: \. [A-Za-z0-9_-]*+ )?
+      | [Bb]earer\ + [A-Za-z0-9._~+/=-]{{8,}}+
     )
 """
 

@@ -9,10 +9,8 @@ import anyio.lowlevel
 import httpx
 
 from codex_client.api import Clock, SystemClock
-from codex_client.testing.changes import Changes
 from codex_client.testing.reply_encoding import BodyPieces
 from codex_client.testing.requests import RecordedRequest, Replies, Script, recorded
-from codex_client.testing.rests import Rests
 from codex_client.testing.scripts import (
     Close,
     Hold,
@@ -26,6 +24,7 @@ from codex_client.testing.scripts import (
     as_reply,
     unrolled,
 )
+from codex_client.testing.waits import Changes, Rests
 
 TransportReply: TypeAlias = ReplyLike | Exception
 
