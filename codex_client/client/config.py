@@ -73,8 +73,11 @@ class RestartPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Timeouts:
-    """Limits in seconds. `first_event`: from sending an attempt to its first frame, headers included. `idle`: between
-    frames; comments and partial bytes do not count. None for `idle`: the provider's `stream_idle_timeout`, else 300.
+    """Limits in seconds.
+
+    `first_event`: from sending an attempt to its headers, and the waiting from there to its first frame. `idle`: the
+    waiting for each further frame; comments and partial bytes do not count, nor does the time that the caller takes.
+    None for `idle`: the provider's `stream_idle_timeout`, else 300.
     """
 
     connect: float = 15.0
