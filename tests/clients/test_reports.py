@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gc
 import logging
@@ -127,6 +128,23 @@ async def test_a_turn_that_is_dropped_is_reported_when_it_is_cleared_away(serve:
         with pytest.warns(ResourceWarning, match="dropped while open"):
             del stream
             gc.collect()
+        await server.idle()
+        await client.collect(PROMPT)
+    assert ledger.leases == len(ledger.outcomes) == 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_turn_whose_closing_is_cancelled_is_reported_once(serve: Serve) -> None:
+    """asyncio's own cancellation passes through shields: the answer is cleared away later, and the report is made."""
+    ledger, clock = Ledger(), ManualClock()
+    never_ends = Reply.from_sse(BODY).at(len(BODY), Stall())
+    async with serve([never_ends, BODY], auth=ledger, clock=clock) as (client, server):
+        turn = asyncio.create_task(client.collect(PROMPT))
+        # The turn is whole and waits 50 ms for the end of the body.
+        await clock.wait_for_timer(0.05)
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
         await server.idle()
         await client.collect(PROMPT)
     assert ledger.leases == len(ledger.outcomes) == 2
