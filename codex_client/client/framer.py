@@ -16,6 +16,7 @@ are copied and searched a fixed number of times however they are cut, and the us
 The rules: https://html.spec.whatwg.org/multipage/server-sent-events.html, 9.2.5 (parsing) and 9.2.6 (interpreting).
 """
 
+import re
 from enum import Enum, auto
 from typing import assert_never
 
@@ -29,6 +30,13 @@ DEFAULT_MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 # 18 digits of milliseconds are 30 million years; `int` refuses more than 4,300 digits with a ValueError.
 _MAX_RETRY_DIGITS = 18
+
+# What nearly all servers send: "data: y", alone or after "event: x".
+_USUAL_BLOCK = re.compile(r"(?:event: (.*)\n)?data: (.*)")
+# Split by it, text of such blocks alone leaves "" between them. A match begins only where a line does: that keeps the
+# search linear in whatever is sent.
+_USUAL_BLOCKS = re.compile(rf"(?<!.){_USUAL_BLOCK.pattern}(?:\n\n|\Z)")
+_USUAL_BEGINNINGS = ("event: ", "data: ")
 
 _CR = 0x0D
 _BOM = b"\xef\xbb\xbf"
@@ -171,18 +179,17 @@ class SseFramer:
         return above
 
     def _read_blocks(self, text: str) -> list[ServerSentEvent]:
-        # Live streams bring one block per chunk, and the search for "\n\n" would be the dearest step for it.
-        blocks = text.split("\n\n") if "\n" in text.rpartition("\n")[0] else [text]
-        frames: list[ServerSentEvent] = []
-        for block in blocks:
-            # The two forms that nearly all servers send, "data: y" alone or after "event: x". `_read_lines` reads them
-            # alike; without the loop a stream costs a fifth to a third less.
-            first, line_end, last = block.rpartition("\n")
-            if last.startswith("data: ") and (not line_end or (first.startswith("event: ") and "\n" not in first)):
-                frames.append(ServerSentEvent(first[7:], last[6:], self.last_event_id))
-            elif frame := self._read_lines(block):
-                frames.append(frame)
-        return frames
+        # `_read_lines` reads the usual blocks alike; cut in one step they cost half.
+        id_ = self.last_event_id
+        if usual := _USUAL_BLOCK.fullmatch(text):
+            return [ServerSentEvent(usual[1], usual[2], id_)]
+        if text.startswith(_USUAL_BEGINNINGS):
+            pieces = _USUAL_BLOCKS.split(text)
+            if not any(pieces[::3]):
+                return [
+                    ServerSentEvent(event, data, id_) for event, data in zip(pieces[1::3], pieces[2::3], strict=True)
+                ]
+        return [frame for block in text.split("\n\n") if (frame := self._read_lines(block))]
 
     def _read_lines(self, block: str) -> ServerSentEvent | None:
         """The frame of any block; None when it has no data line, as the rules dispatch nothing then."""

@@ -130,16 +130,16 @@ class Attempt:
 
     def _decode(self, frames: Sequence[ServerSentEvent]) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []
-        for frame in frames:
-            if self._on_frame is not None:
-                self._on_frame(frame)
-            try:
-                events += self._decoder.feed(frame)
-            except CodexError as error:
-                self._failure = error
-                break
-            if self._decoder.finished:
-                break
+        decoder, on_frame = self._decoder, self._on_frame
+        try:
+            for frame in frames:
+                if on_frame is not None:
+                    on_frame(frame)
+                events += decoder.feed(frame)
+                if decoder.finished:
+                    break
+        except CodexError as error:
+            self._failure = error
         self._rate_limits += [event.snapshot for event in events if isinstance(event, RateLimits)]
         return events
 

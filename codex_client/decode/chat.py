@@ -23,7 +23,6 @@ from typing import Any, cast
 
 from httpx_sse import ServerSentEvent
 
-from codex_client.classify import in_stream_error, parse_failure
 from codex_client.decode.chat_answer import ChatAnswer
 from codex_client.decode.chat_finish import is_incomplete, parse_failed
 from codex_client.decode.chat_usage import find_usage, parse_usage
@@ -183,6 +182,9 @@ class ChatDecoder:
 
     def _fail(self, told: Any) -> None:
         """End with the failure that the server told, in any of the shapes of an error body."""
+        # The rules of failures are loaded with the first one.
+        from codex_client.classify import in_stream_error, parse_failure
+
         self.finished = True
         self.failure = failure = in_stream_error(parse_failure(told), request_id=self._request_id)
         failure.token_usage = self._token_usage()

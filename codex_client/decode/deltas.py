@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from pydantic_core import SchemaValidator, core_schema
@@ -51,12 +52,10 @@ class TextFrame:
             core_schema.dataclass_schema(self.event, arguments, list(schemas), slots=True, frozen=True)
         )
 
-    def part_index(self, event: Delta) -> int:
-        return getattr(event, self.index_field) if self.index_field else 0
-
-    def place_of_event(self, event: Delta) -> Place:
-        call_id = event.call_id if isinstance(event, ToolCallInputDelta) else None
-        return Place(event.output_index, self.part_index(event), event.item_id, call_id, custom=self.custom)
+    @cached_property
+    def part_index(self) -> Callable[[Delta], int]:
+        """The index of the part that an event is about."""
+        return attrgetter(self.index_field) if self.index_field else lambda _: 0
 
     def text_of(self, fields: Mapping[str, Any]) -> str:
         """The text of a frame in any shape; old servers put a delta into the item."""

@@ -14,6 +14,9 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic_core import ValidationError
+
+from codex_client.decode.deltas import TextFrame
 from codex_client.decode.parts import (
     ITEMS_OF_PART,
     Delta,
@@ -59,6 +62,31 @@ class _Item:
         return self.item.id == item.id if self.item.id else self.item == item
 
 
+class Run:
+    """Pieces of one part, one after the other. Good until a frame comes that is none of them."""
+
+    __slots__ = ("_keep", "_output_index", "_part", "_part_index", "_read", "name")
+
+    def __init__(self, name: str, frame: TextFrame, output_index: int, part: int, pieces: list[str]) -> None:
+        self.name = name
+        self._read = frame.exact.validate_json
+        self._part_index = frame.part_index
+        self._output_index = output_index
+        self._part = part
+        self._keep = pieces.append
+
+    def take(self, data: str) -> Delta | None:
+        """The event of the next piece; None where the data is none."""
+        try:
+            event = self._read(data)
+        except ValidationError:
+            return None
+        if event.output_index != self._output_index or self._part_index(event) != self._part:
+            return None
+        self._keep(event.delta)
+        return event
+
+
 class OutputItems:
     """Turns what the wire tells of items into events in the promised order; each method gives those that follow."""
 
@@ -78,18 +106,32 @@ class OutputItems:
         entry.guessed = False
         return []
 
-    def add_piece(self, kind: PartKind, part_index: int, event: Delta) -> list[ResponseEvent] | None:
-        """A piece of a part that has begun: nearly every frame is one. None for all others, which `add_text` takes."""
+    def add_piece(self, frame: TextFrame, data: str) -> list[ResponseEvent] | None:
+        """A piece of a part that has begun, in the documented shape: nearly every frame is one. None for all others,
+        which `add_text` takes.
+        """
+        try:
+            event = frame.exact.validate_json(data)
+        except ValidationError:
+            return None
         entry = self._by_wire_index.get(event.output_index)
         if entry is None or entry.index != event.output_index:
             return None
-        pieces = entry.pieces.get((kind, part_index))
+        kind = frame.kind
+        pieces = entry.pieces.get((kind, frame.part_index(event)))
         if pieces is None:
             return None
         pieces.append(event.delta)
         if kind != "input":
             return [event]
         return [ToolCallInputDelta(event.delta, _call_id(entry.item), event.item_id, entry.index)]
+
+    def run_of(self, name: str, frame: TextFrame, event: ResponseEvent) -> Run | None:
+        """How to take more pieces like the one that `add_piece` has just told; None where each needs a look."""
+        if isinstance(event, ToolCallInputDelta) or not isinstance(event, Delta):
+            return None
+        index, part = event.output_index, frame.part_index(event)
+        return Run(name, frame, index, part, self._by_wire_index[index].pieces[frame.kind, part])
 
     def add_text(self, kind: PartKind, text: str, place: Place) -> list[ResponseEvent]:
         """A piece of a part, anywhere."""

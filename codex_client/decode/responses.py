@@ -20,15 +20,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self, cast
 
 from httpx_sse import ServerSentEvent
-from pydantic_core import ValidationError
 
-from codex_client.classify import in_stream_error, parse_failure
-from codex_client.decode.deltas import PIECES, WHOLES, TextFrame
+from codex_client.decode.deltas import PIECES, WHOLES
 from codex_client.decode.field_shaped import event_shaped, is_field_shaped
 from codex_client.decode.frame_headers import FrameHeaders
 from codex_client.decode.incomplete import incomplete_error
 from codex_client.decode.odd_items import item_of
-from codex_client.decode.output_items import OutputItems
+from codex_client.decode.output_items import OutputItems, Run
 from codex_client.decode.parts import Place
 from codex_client.decode.rate_limit_event import parse_rate_limits
 from codex_client.decode.response_object import (
@@ -75,14 +73,29 @@ class ResponsesDecoder:
         self._response_id: str | None = None
         self._headers = FrameHeaders()
         self._items = OutputItems()
+        self._run: Run | None = None
 
     def feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
         """The events of one frame."""
-        data = frame.data
-        if self.finished or not data or data.isspace():
+        # Nearly every frame brings the next piece of the same text: known by its name, it is told in one step.
+        run = self._run
+        if run is not None and frame.event == run.name and (event := run.take(frame.data)) is not None:
+            self._frames += 1
+            return [event]
+        return self._feed(frame)
+
+    def _feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
+        self._run = None
+        if self.finished:
+            return []
+        kind, data = wire_type(frame), frame.data
+        if (piece := PIECES.get(kind)) is not None and (events := self._items.add_piece(piece, data)) is not None:
+            self._frames += 1
+            self._run = self._items.run_of(kind, piece, events[0])
+            return events
+        if not data or data.isspace():
             return []
         self._frames += 1
-        kind = wire_type(frame)
         try:
             events = self._read(kind, data)
         except MalformedFrameError:
@@ -129,8 +142,6 @@ class ResponsesDecoder:
         )
 
     def _read(self, kind: str, data: str) -> list[ResponseEvent]:
-        if (piece := PIECES.get(kind)) is not None:
-            return self._read_piece(kind, piece, data)
         if kind in FRAMES_WITH_RESPONSE:
             return self._step(kind, parse_response_frame(data))
         if kind in _ERRORS:
@@ -139,16 +150,6 @@ class ResponsesDecoder:
         if self._is_known(kind):
             return self._step(kind, as_object(parse_json(data)))
         return self._read_other(kind, data)
-
-    def _read_piece(self, kind: str, piece: TextFrame, data: str) -> list[ResponseEvent]:
-        try:
-            event = piece.exact.validate_json(data)
-        except ValidationError:
-            return self._step(kind, as_object(parse_json(data)))
-        events = self._items.add_piece(piece.kind, piece.part_index(event), event)
-        if events is None:
-            events = self._items.add_text(piece.kind, event.delta, piece.place_of_event(event))
-        return events
 
     def _read_other(self, kind: str, data: str) -> list[ResponseEvent]:
         """A frame whose name is not known: it may have a known type, be field-shaped, or tell a failure."""
@@ -253,6 +254,9 @@ class ResponsesDecoder:
 
     def _fail(self, told: Any, usage: TokenUsage | None = None) -> list[ResponseEvent]:
         """End with the failure that the server told, in any of the shapes of an error body; returns no events."""
+        # The rules of failures are loaded with the first one.
+        from codex_client.classify import in_stream_error, parse_failure
+
         failure = in_stream_error(parse_failure(told), request_id=self._request_id)
         failure.token_usage = usage
         self.failure = failure
