@@ -213,3 +213,4 @@ from codex_client.stream import (
     EventSource as EventSource,
     ResponseStream as ResponseStream,
 )
+from codex_client.version import __version__ as __version__

@@ -9,7 +9,15 @@ from typing import TypedDict, Unpack
 
 from codex_client.api import AuthProvider, Clock, HttpClient, RateLimitProvider, RequestCustomizer, Telemetry
 from codex_client.auth.static import missing_key
-from codex_client.client.config import ChatConfig, ResponsesConfig, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
+from codex_client.client.config import (
+    ChatConfig,
+    ResponsesConfig,
+    RestartPolicy,
+    RetryPolicy,
+    StreamLimits,
+    Timeouts,
+    Transport,
+)
 from codex_client.errors import ConfigurationError
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
 from codex_client.prompt import ReasoningOptions
@@ -27,6 +35,7 @@ class ConnectOptions(TypedDict, total=False):
     limits: StreamLimits
     extra_headers: Mapping[str, str]
     http_client: HttpClient | None
+    transport: Transport
     telemetry: Telemetry | None
     customizer: RequestCustomizer | None
     rate_limits: RateLimitProvider | None

@@ -16,7 +16,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, Va
 class _Wire(BaseModel):
     """A JSON object of the wire: unknown fields are kept, nothing can be changed in place."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="allow", frozen=True, protected_namespaces=(), defer_build=True
+    )
 
     def model_post_init(self, context: Any, /) -> None:
         # `dump_item` leaves out what was never set; the tag must not count as that.

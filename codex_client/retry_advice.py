@@ -17,14 +17,12 @@ _UNIT = (
     r"(?:(?P<{0}ms>ms|msecs?|milliseconds?)|(?P<{0}s>s|secs?|seconds?)|(?P<{0}m>m|mins?|minutes?)"
     r"|(?P<{0}h>h|hrs?|hours?)|(?P<{0}d>d|days?))(?![a-z])"
 )
-_PART = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,12})?)\s{0,2}" + _UNIT.format(""), re.IGNORECASE)
-_BARE_PART = re.sub(r"\?P<\w+>", "?:", _PART.pattern)
+# Compiled when a text is first read, which is when something has failed; `re` keeps them.
+_PART = r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,12})?)\s{0,2}" + _UNIT.format("")
+_BARE_PART = re.sub(r"\?P<\w+>", "?:", _PART)
 # The gaps are bounded so that no text, however long, takes more than linear time.
 _COMPOUND = rf"{_BARE_PART}(?:\s{{0,2}}(?:,|and)?\s{{0,2}}{_BARE_PART}){{0,5}}"
-_DURATION = re.compile(_COMPOUND, re.IGNORECASE)
-_ADVICE = re.compile(
-    rf"\b(?:try again in|retry(?: again)? (?:in|after)|wait(?: for)?)\s{{1,4}}(?P<duration>{_COMPOUND})", re.IGNORECASE
-)
+_ADVICE = rf"\b(?:try again in|retry(?: again)? (?:in|after)|wait(?: for)?)\s{{1,4}}(?P<duration>{_COMPOUND})"
 # A bare number this large is no duration but Unix time (2001 or later); this much larger, and it counts milliseconds.
 _FIRST_EPOCH = 1e9
 _FIRST_EPOCH_MS = 1e11
@@ -54,7 +52,7 @@ def header_delay(headers: Mapping[str, str], *, now: float | None) -> float | No
 
 def text_delay(message: str) -> float | None:
     """The wait named in prose: "try again in 28ms", "retry after 33 seconds", "Please wait 1m2s"; ms to days."""
-    found = _ADVICE.search(message)
+    found = re.search(_ADVICE, message, re.IGNORECASE)
     return None if found is None else _sum(found["duration"])
 
 
@@ -63,7 +61,7 @@ def reset_duration(value: str) -> float | None:
     text = value.strip()
     if (seconds := number(text)) is not None:
         return seconds if seconds < _FIRST_EPOCH else None
-    return _sum(text) if _DURATION.fullmatch(text) else None
+    return _sum(text) if re.fullmatch(_COMPOUND, text, re.IGNORECASE) else None
 
 
 def reset_at(value: str, *, now: float | None) -> float | None:
@@ -142,7 +140,8 @@ def _delay(value: str, now: float | None) -> float | None:
 
 def _sum(text: str) -> float:
     """The parts of a compound duration, added up."""
-    return sum(float(part["number"]) * _MILLISECONDS[part.lastgroup or "s"] for part in _PART.finditer(text)) / 1000
+    parts = re.finditer(_PART, text, re.IGNORECASE)
+    return sum(float(part["number"]) * _MILLISECONDS[part.lastgroup or "s"] for part in parts) / 1000
 
 
 def _http_date(text: str) -> float | None:

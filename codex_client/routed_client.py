@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.client.config import ChatConfig, ClientConfig, ResponsesConfig
-from codex_client.clients.chat import ChatCompletionsApiClient
-from codex_client.clients.generic import GenericClient
-from codex_client.clients.responses import ResponsesApiClient
 from codex_client.model_provider import WireApi
 from codex_client.prompt import Prompt
 from codex_client.stream import ResponseStream
+
+if TYPE_CHECKING:
+    from codex_client.clients.generic import GenericClient
+
+C = TypeVar("C", bound=ClientConfig)
 
 
 class RoutedApiClient:
@@ -48,17 +50,18 @@ class RoutedApiClient:
 
 
 def _client_for(config: ClientConfig) -> GenericClient:
-    match config:
-        case ResponsesConfig():
-            return ResponsesApiClient(config)
-        case ChatConfig():
-            return ChatCompletionsApiClient(config)
-        case _ if config.provider.wire_api is WireApi.RESPONSES:
-            return ResponsesApiClient(ResponsesConfig(**_arguments(config)))
-        case _:
-            return ChatCompletionsApiClient(ChatConfig(**_arguments(config)))
+    # Only the API that is spoken is loaded: most programs begin with one request, and wait for it.
+    if config.provider.wire_api is WireApi.RESPONSES:
+        from codex_client.clients.responses import ResponsesApiClient
+
+        return ResponsesApiClient(_as(ResponsesConfig, config))
+    from codex_client.clients.chat import ChatCompletionsApiClient
+
+    return ChatCompletionsApiClient(_as(ChatConfig, config))
 
 
-def _arguments(config: ClientConfig) -> dict[str, Any]:
-    """The configuration's fields as they are; `dataclasses.asdict` would copy what they hold."""
-    return {field.name: getattr(config, field.name) for field in fields(config)}
+def _as(kind: type[C], config: ClientConfig) -> C:
+    """The configuration in its special form; `dataclasses.asdict` would copy what the fields hold."""
+    if isinstance(config, kind):
+        return config
+    return kind(**{field.name: getattr(config, field.name) for field in fields(config)})

@@ -12,16 +12,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from codex_client.aggregate import CollectedResponse, TurnAccumulator
 from codex_client.condense import AggregateMode, Aggregator
 from codex_client.errors import CodexError, ResponseFailedError, StreamError
 from codex_client.events import ResponseEvent
 from codex_client.model_variants import RateLimitSnapshot
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 
 class EventSource(Protocol):

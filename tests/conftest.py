@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from codex_client.client.connections import ConnectionTransport, new_http_client
+
 CAPTURES = "CODEX_CLIENT_CAPTURES"
 NO_CAPTURES = f"{CAPTURES} is not set to a folder of recorded streams"
 
@@ -60,6 +62,20 @@ def captures() -> Path:
 
 @pytest.fixture(scope="module", params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["httpx", "aiohttp"])
+def transport(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each transport in turn, in place of the one that the test's configuration names."""
+    if request.param == "aiohttp":
+        pytest.importorskip("aiohttp")
+        if anyio_backend == "trio":
+            pytest.skip("aiohttp runs on asyncio only")
+    monkeypatch.setitem(ConnectionTransport.__init__.__kwdefaults__, "engine", request.param)
+    monkeypatch.setattr(
+        "codex_client.client.http.new_http_client", lambda clock, _: new_http_client(clock, request.param)
+    )
     return request.param
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import codex_client
@@ -15,6 +16,7 @@ OPTIONAL = (
     "codex_client.gateway",
     "codex_client.otel",
     "codex_client.testing",
+    "aiohttp",
     "h2",
     "httpx2",
     "keyring",
@@ -52,4 +54,8 @@ def test_every_public_name_resolves():
 def test_type_checkers_see_the_same_public_names():
     stub = ast.parse(Path(codex_client.__file__).with_suffix(".pyi").read_text("utf-8"))
     imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
-    assert sorted(alias.asname or "" for node in imports for alias in node.names) == sorted(PUBLIC)
+    assert sorted(alias.asname or "" for node in imports for alias in node.names) == sorted([*PUBLIC, "__version__"])
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert codex_client.__version__ == metadata.version("codex-client")

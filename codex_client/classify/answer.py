@@ -13,19 +13,10 @@ from typing import Any
 from codex_client.classify.failure import ServerFailure, parse_failure
 from codex_client.classify.meaning import BLOCKED, Meaning
 from codex_client.classify.table import meaning_of
+from codex_client.errors.status import REQUEST_ID_HEADERS
 from codex_client.masking import excerpt
 from codex_client.retry_advice import exhausted_delay, header_delay
 
-# In order of preference. cf-ray is not among them: it names the edge's request and not the server's.
-REQUEST_ID_HEADERS = (
-    "x-request-id",
-    "x-oai-request-id",
-    "apim-request-id",
-    "request-id",
-    "x-ms-request-id",
-    "x-github-request-id",
-    "x-amzn-requestid",
-)
 _PAGE = re.compile(r"\s{0,200}(?:<!doctype html|<html|<head|<!--\[if)", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _CHALLENGES = ("just a moment", "attention required", "challenge-platform")

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from codex_client.classify.answer import REQUEST_ID_HEADERS, Answer
+from codex_client.classify.answer import Answer
 from codex_client.classify.meaning import BLOCKED, CREDENTIAL, USAGE_LIMIT
 from codex_client.errors import UnexpectedStatusError
+from codex_client.errors.status import REQUEST_ID_HEADERS
 from codex_client.masking import excerpt, mask_secrets, safe_url
 from codex_client.retry_advice import lower_names
 

@@ -11,11 +11,11 @@ import anyio
 from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import AttemptOutcome, Clock, Lease
-from codex_client.classify.answer import REQUEST_ID_HEADERS
 from codex_client.client.content_encoding import ContentDecoder, EncodingError
 from codex_client.client.request_headers import blank_cut_secret, blank_secrets
-from codex_client.client.sockets import ABANDON, shut_down
+from codex_client.client.sockets import ABANDON, READY, shut_down
 from codex_client.errors import CodexError, ProtocolError, ReadError, TransportError
+from codex_client.errors.status import REQUEST_ID_HEADERS
 
 if TYPE_CHECKING:
     import httpx
@@ -90,6 +90,7 @@ class HttpAnswer:
         self._clock = clock
         self._owner = owner
         self._translate = translate
+        self._take_ready: Callable[[], Awaitable[bytes]] | None = response.extensions.get(READY)
         self._pieces: AsyncIterator[bytes] | None = None
         self._decoder: ContentDecoder | None = None
         self._ended = False
@@ -124,6 +125,12 @@ class HttpAnswer:
         """
         self._report = report
 
+    async def read_ready(self) -> bytes:
+        """What there is without waiting for the network; empty where nothing is. Raises what `read_chunk` does."""
+        if self._take_ready is None or self._closed:
+            return b""
+        return await self._pull(self._ready_chunk)
+
     async def read_chunk(self) -> bytes:
         """The next bytes, content decoding undone; empty at the end. Raises `ReadError` or its `ProtocolError`."""
         if self._closed:
@@ -132,7 +139,7 @@ class HttpAnswer:
             )
             error.retryable = False
             raise error
-        return await self._pull()
+        return await self._pull(self._next_chunk)
 
     async def aclose(self, *, drain: bool = False) -> None:
         """Release the connection; safe to call twice, and while cancelled.
@@ -189,9 +196,9 @@ class HttpAnswer:
             report, self._report = self._report, None
             await report_quietly(report, AttemptOutcome(self.status_code))
 
-    async def _pull(self) -> bytes:
+    async def _pull(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
         try:
-            return await self._next_chunk()
+            return await read()
         except EncodingError as error:
             raise ProtocolError(
                 f"the content-encoding of {self.url} is broken: {error}; check any proxy in between", url=self.url
@@ -202,17 +209,29 @@ class HttpAnswer:
                 raise
             raise translated from error
 
+    async def _ready_chunk(self) -> bytes:
+        decoder, _ = self._begin()
+        chunk = decoder.take()
+        if not chunk and self._take_ready is not None:
+            decoder.feed(await self._take_ready())
+            chunk = decoder.take()
+        return chunk
+
     async def _next_chunk(self) -> bytes:
-        if self._pieces is None or self._decoder is None:
-            self._decoder = ContentDecoder(self.headers.get("content-encoding", ""))
-            self._pieces = aiter(cast("AsyncIterable[bytes]", self._response.stream))
-        while not (chunk := self._decoder.take()):
+        decoder, pieces = self._begin()
+        while not (chunk := decoder.take()):
             try:
-                self._decoder.feed(await anext(self._pieces))
+                decoder.feed(await anext(pieces))
             except StopAsyncIteration:
                 self._ended = True
                 break
         return chunk
+
+    def _begin(self) -> tuple[ContentDecoder, AsyncIterator[bytes]]:
+        if self._pieces is None or self._decoder is None:
+            self._decoder = ContentDecoder(self.headers.get("content-encoding", ""))
+            self._pieces = aiter(cast("AsyncIterable[bytes]", self._response.stream))
+        return self._decoder, self._pieces
 
     async def _drain(self) -> None:
         left = _DRAIN_BYTES
@@ -222,7 +241,7 @@ class HttpAnswer:
             self._clock.move_on_after(_DRAIN_SECONDS),
             suppress(TransportError),
         ):
-            while left > 0 and (chunk := await self._pull()):
+            while left > 0 and (chunk := await self._pull(self._next_chunk)):
                 left -= len(chunk)
 
     async def _end_generators(self) -> None:

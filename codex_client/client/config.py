@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from importlib.util import find_spec
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 from codex_client.api import (
     AuthProvider,
@@ -16,11 +17,15 @@ from codex_client.api import (
     Telemetry,
 )
 from codex_client.client.framer import DEFAULT_MAX_FRAME_BYTES
-from codex_client.errors import ConfigurationError
+from codex_client.errors import ConfigurationError, MissingExtraError
 from codex_client.model_provider import ModelProviderInfo, WireApi
 from codex_client.prompt import ReasoningOptions
 
 T = TypeVar("T", int, float)
+
+Transport: TypeAlias = Literal["httpx", "http2", "aiohttp", "auto"]
+# What they need beyond the library's own; the extras have the transports' names.
+_PACKAGES = {"http2": "h2", "aiohttp": "aiohttp"}
 
 # Codex's defaults (its provider configuration and its retry ladder).
 _DEFAULT_REQUEST_MAX_RETRIES = 4
@@ -120,7 +125,14 @@ class ClientConfig:
     `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id`
     names the conversation to the server (session headers, default prompt cache key). `reasoning` applies where a prompt
     sets none. `extra_headers` win over the provider's. `http_client` (of httpx or httpx2) is used as it is and never
-    closed.
+    closed; without one, `transport` says what carries the requests:
+
+    | transport | what it is                                                                  | extra     |
+    |-----------|-----------------------------------------------------------------------------|-----------|
+    | "httpx"   | httpx's engine, HTTP/1.1                                                    |           |
+    | "http2"   | the same, HTTP/2 where the server offers it; still a connection per stream  | `http2`   |
+    | "aiohttp" | aiohttp's engine: the least CPU per event; asyncio only, no SOCKS proxies   | `aiohttp` |
+    | "auto"    | "aiohttp" where it is installed and can be used, else "httpx"               |           |
     """
 
     provider: ModelProviderInfo
@@ -134,6 +146,7 @@ class ClientConfig:
     limits: StreamLimits = field(default_factory=StreamLimits)
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     http_client: HttpClient | None = None
+    transport: Transport = "httpx"
     telemetry: Telemetry | None = None
     customizer: RequestCustomizer | None = None
     rate_limits: RateLimitProvider | None = None
@@ -142,6 +155,7 @@ class ClientConfig:
     def __post_init__(self) -> None:
         if not self.model:
             raise ConfigurationError("no model given; name one, such as model='gpt-5'")
+        _check_transport(self.transport, self.http_client)
 
     @property
     def request_max_retries(self) -> int:
@@ -176,6 +190,22 @@ class ChatConfig(ClientConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_wire_api(self.provider, WireApi.CHAT, "ChatCompletionsApiClient requires a Chat provider")
+
+
+def _check_transport(transport: str, http_client: HttpClient | None) -> None:
+    known = get_args(Transport)
+    if transport not in known:
+        raise ConfigurationError(f"transport is {transport!r}; it is one of {', '.join(map(repr, known))}")
+    if http_client is not None and transport != "httpx":
+        raise ConfigurationError(
+            f"an http_client brings its own transport, so transport={transport!r} has no meaning; leave one of them out"
+        )
+    needed = _PACKAGES.get(transport)
+    if needed is not None and find_spec(needed) is None:
+        raise MissingExtraError(
+            f"transport={transport!r} needs the package {needed!r}; pip install 'codex-client[{transport}]'",
+            extra=transport,
+        )
 
 
 def _check_wire_api(provider: ModelProviderInfo, wanted: WireApi, message: str) -> None:

@@ -41,6 +41,11 @@ def loop_is_over(loop: EventLoopToken) -> bool:
     return False
 
 
+def runs_on_asyncio() -> bool:
+    """Whether the running event loop is asyncio's or one in its place; else it is trio's."""
+    return hasattr(current_token().native_token, "is_closed")
+
+
 def _nothing() -> None: ...
 
 

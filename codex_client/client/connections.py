@@ -11,10 +11,8 @@ import os
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from functools import cache, partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, cast
 from urllib.parse import quote
 from urllib.request import getproxies
 
@@ -23,11 +21,13 @@ import httpx
 from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import Clock, SystemClock
-from codex_client.client.connection_pool import Connection, ConnectionPool, loop_is_over
+from codex_client.client.config import Transport
+from codex_client.client.connection_pool import Connection, ConnectionPool, loop_is_over, runs_on_asyncio
 from codex_client.client.http_errors import causes
+from codex_client.client.link import Link
 from codex_client.client.proxies import proxy_mounts
 from codex_client.client.request_headers import blank_secrets
-from codex_client.client.sockets import ABANDON, keep_alive_options
+from codex_client.client.sockets import ABANDON
 from codex_client.errors import ConfigurationError
 
 _MAX_CONNECTIONS = 1000
@@ -35,18 +35,18 @@ _MAX_IDLE = 100
 _KEEP_ALIVE_EXPIRY = 60.0
 
 
-def new_http_client(clock: Clock) -> httpx.AsyncClient:
+def new_http_client(clock: Clock, engine: Transport = "httpx") -> httpx.AsyncClient:
     """An httpx client on `ConnectionTransport`s, with the proxies that the environment asks for.
 
     It keeps no cookies: they would tie the accounts together that share it. Raises `ConfigurationError` for a proxy
     setting that is no address.
     """
     mounts = {
-        pattern: None if proxy is None else ConnectionTransport(proxy=proxy, clock=clock)
+        pattern: None if proxy is None else ConnectionTransport(engine=engine, proxy=proxy, clock=clock)
         for pattern, proxy in proxy_mounts(getproxies()).items()
     }
     try:
-        client = httpx.AsyncClient(transport=ConnectionTransport(clock=clock), mounts=mounts)
+        client = httpx.AsyncClient(transport=ConnectionTransport(engine=engine, clock=clock), mounts=mounts)
     except httpx.InvalidURL as error:
         raise ConfigurationError(f"the environment's NO_PROXY has an entry that is no host: {error}") from None
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -54,12 +54,12 @@ def new_http_client(clock: Clock) -> httpx.AsyncClient:
 
 
 class ConnectionTransport(httpx.AsyncBaseTransport):
-    """An httpx transport for many long streams at once. HTTP/1.1.
+    """An httpx transport for many long streams at once.
 
-    At most `max_connections` are open, per event loop; who asks for one more waits its turn, for the request's pool
-    timeout, then gets `httpx.PoolTimeout`. `max_idle` of them are kept for reuse, each for `keepalive_expiry` seconds.
-    `proxy` is the URL of an HTTP or SOCKS proxy for all of them. All share one SSL context, made when the first
-    connection is.
+    `engine` is what makes the connections (see `ClientConfig`), `proxy` the URL of an HTTP or SOCKS proxy for all of
+    them. At most `max_connections` are open, per event loop; who asks for one more waits its turn, for the request's
+    pool timeout, then gets `httpx.PoolTimeout`. `max_idle` of them are kept for reuse, each for `keepalive_expiry`
+    seconds. All share one SSL context, made when the first connection over TLS is.
 
     Every event loop it is used in gets connections of its own; they are closed when the loop ends, or by `aclose` in
     that loop.
@@ -73,6 +73,7 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         keepalive_expiry: float = _KEEP_ALIVE_EXPIRY,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
+        engine: Transport = "httpx",
         clock: Clock | None = None,
     ) -> None:
         if max_connections < 1:
@@ -82,8 +83,9 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         self._keepalive_expiry = keepalive_expiry
         self._ssl_context = ssl_context
         self._proxy = None if proxy is None else _parse_proxy(proxy)
+        self._engine = engine
         self._clock = clock or SystemClock()
-        self._pools: dict[EventLoopToken, ConnectionPool[httpx.AsyncHTTPTransport]] = {}
+        self._pools: dict[EventLoopToken, ConnectionPool[Link]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         pool = await self._pool_of_this_loop()
@@ -96,28 +98,44 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         except anyio.ClosedResourceError:
             raise _closed() from None
         try:
-            response = await self._send(request, connection)
+            response = await self._send(request, pool, connection)
         except BaseException:
             await pool.take_back(connection, reusable=False)
             raise
         response.extensions[ABANDON] = partial(pool.abandon, connection, response.extensions.get("network_stream"))
-        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), pool, connection)
         return response
 
-    async def _send(self, request: httpx.Request, connection: Connection[httpx.AsyncHTTPTransport]) -> httpx.Response:
-        transport = connection.transport = connection.transport or self._new_transport()
+    async def _send(
+        self, request: httpx.Request, pool: ConnectionPool[Link], connection: Connection[Link]
+    ) -> httpx.Response:
+        async def release(reusable: bool) -> None:
+            await pool.take_back(connection, reusable=reusable)
+
         failure: httpx.ProxyError | None = None
         # The pool cancels it when it is closed: a connection that is just being made would be none of its any more.
         with anyio.CancelScope() as connection.scope:
             try:
-                return await _send_closing(transport, request)
+                link = await self._link(request.url, connection)
+                return await link.send(request, release)
             except (httpx.ConnectError, httpx.ProxyError) as error:
                 failure = None if self._proxy is None else _proxy_failure(error, self._proxy)
                 if failure is None:
                     raise
+            except ImportError:
+                raise ConfigurationError('a SOCKS proxy needs one more package; pip install "httpx[socks]"') from None
             finally:
                 connection.scope = None
         raise failure or _closed()
+
+    async def _link(self, url: httpx.URL, connection: Connection[Link]) -> Link:
+        """What carries the connection; another one where the server has closed the last."""
+        link = connection.transport
+        if link is not None and link.is_spent:
+            await link.aclose()
+            link = None
+        if link is None:
+            link = connection.transport = self._new_link(url)
+        return link
 
     async def aclose(self) -> None:
         """Close all connections of this event loop, those in use as well, and forget those of loops that are over."""
@@ -126,12 +144,12 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         if pool is not None:
             await pool.aclose()
 
-    async def _pool_of_this_loop(self) -> ConnectionPool[httpx.AsyncHTTPTransport]:
+    async def _pool_of_this_loop(self) -> ConnectionPool[Link]:
         token = current_token()
         pool = self._pools.get(token)
         if pool is None:
             self._forget_ended_loops()
-            pool = ConnectionPool[httpx.AsyncHTTPTransport](
+            pool = ConnectionPool[Link](
                 max_connections=self._max_connections,
                 max_idle=self._max_idle,
                 keepalive_expiry=self._keepalive_expiry,
@@ -149,21 +167,40 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
                 # Another thread may be doing the same.
                 self._pools.pop(token, None)
 
-    def _new_transport(self) -> httpx.AsyncHTTPTransport:
-        context = self._ssl_context or _shared_ssl_context(
-            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-        )
-        if self._proxy is not None and self._proxy.url.scheme == "https":
-            self._proxy.ssl_context = context
+    def _new_link(self, url: httpx.URL) -> Link:
+        proxy, http2 = self._proxy, self._engine == "http2"
+        if proxy is not None and proxy.url.scheme == "https":
+            proxy.ssl_context = self._tls(http2=False)
+        tls = self._tls(http2=http2) if url.scheme == "https" else None
+        link = self._aiohttp_link(tls)
+        if link is None:
+            from codex_client.client.core_link import CoreLink
+
+            link = CoreLink(url, tls=tls, proxy=proxy, http2=http2)
+        return link
+
+    def _aiohttp_link(self, tls: ssl.SSLContext | None) -> Link | None:
+        """None where another engine is wanted, or this one cannot be used and need not be."""
+        if self._engine not in ("aiohttp", "auto"):
+            return None
+        reason = None if runs_on_asyncio() else "runs on asyncio only"
+        if self._proxy is not None and self._proxy.url.scheme.startswith("socks"):
+            reason = "knows no SOCKS proxies"
         try:
-            return httpx.AsyncHTTPTransport(
-                verify=context,
-                limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None),
-                proxy=self._proxy,
-                socket_options=keep_alive_options(),
-            )
+            from codex_client.client.aiohttp_link import AiohttpLink
         except ImportError:
-            raise ConfigurationError('a SOCKS proxy needs one more package; pip install "httpx[socks]"') from None
+            reason = "is not installed"
+        else:
+            if reason is None:
+                return AiohttpLink(tls=tls, proxy=self._proxy)
+        if self._engine == "auto":
+            return None
+        raise ConfigurationError(f"aiohttp {reason}; use transport='httpx', or 'auto'")
+
+    def _tls(self, *, http2: bool) -> ssl.SSLContext:
+        return self._ssl_context or _shared_ssl_context(
+            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), http2
+        )
 
 
 class RequestBody(httpx.AsyncByteStream):
@@ -190,38 +227,12 @@ class _OnePiece(AsyncIterator[bytes]):
         return self._pieces.pop()
 
 
-class _Body(httpx.AsyncByteStream):
-    """A response's body; closing it gives the connection back."""
-
-    def __init__(
-        self,
-        stream: httpx.AsyncByteStream,
-        pool: ConnectionPool[httpx.AsyncHTTPTransport],
-        connection: Connection[httpx.AsyncHTTPTransport],
-    ) -> None:
-        self._stream = stream
-        self._pool = pool
-        self._connection = connection
-        self._ended = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._stream:
-            yield chunk
-        self._ended = True
-
-    async def aclose(self) -> None:
-        reusable = False
-        try:
-            await self._stream.aclose()
-            # Closing that was interrupted leaves the connection taken for ever in httpcore's eyes.
-            reusable = self._ended
-        finally:
-            await self._pool.take_back(self._connection, reusable=reusable)
-
-
 @cache
-def _shared_ssl_context(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    """One for all clients and these settings, which httpx reads itself. Making one takes milliseconds of CPU."""
+def _shared_ssl_context(cert_file: str | None, cert_dir: str | None, http2: bool) -> ssl.SSLContext:
+    """One for all clients and these settings, which httpx reads itself. Making one takes milliseconds of CPU.
+
+    httpcore writes into it which versions of HTTP are offered, so each choice has one of its own.
+    """
     return httpx.create_ssl_context()
 
 
@@ -232,30 +243,6 @@ def _parse_proxy(url: str) -> httpx.Proxy:
         raise ConfigurationError(
             "the proxy's address is no http, https, socks5 or socks5h URL; check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
         ) from None
-
-
-async def _send_closing(transport: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
-    """Send; where it fails close the socket that was opened for it.
-
-    httpcore forgets one whose TLS handshake is cancelled, and on asyncio the event loop keeps it open then.
-    """
-    sockets: list[Any] = []
-    outer = request.extensions.get("trace")
-
-    async def trace(name: str, info: dict[str, Any]) -> None:
-        if name.endswith(".connect_tcp.complete"):
-            sockets.append(info["return_value"])
-        if outer is not None:
-            await outer(name, info)
-
-    request.extensions = {**request.extensions, "trace": trace}
-    try:
-        return await transport.handle_async_request(request)
-    except BaseException:
-        with anyio.CancelScope(shield=True), suppress(Exception):
-            for stream in sockets:
-                await stream.aclose()
-        raise
 
 
 def _proxy_failure(error: httpx.TransportError, proxy: httpx.Proxy) -> httpx.ProxyError | None:

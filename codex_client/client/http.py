@@ -17,7 +17,6 @@ import httpx
 from anyio.lowlevel import EventLoopToken, current_token
 
 from codex_client.api import AuthProvider, HttpClient, Lease, TurnObserver
-from codex_client.classify import status_error
 from codex_client.client.answer import HttpAnswer
 from codex_client.client.attempts import Attempts
 from codex_client.client.config import ClientConfig
@@ -72,7 +71,7 @@ class RequestExecutor:
         if config.http_client is not None:
             self._client: HttpClient = config.http_client
         else:
-            self._client = self._own_client = new_http_client(config.clock)
+            self._client = self._own_client = new_http_client(config.clock, config.transport)
         self._open: set[HttpAnswer] = set()
         self._buried: dict[EventLoopToken, deque[HttpAnswer]] = {}
         self._closed = False
@@ -252,6 +251,9 @@ class RequestExecutor:
         return answer
 
     async def _status_error(self, answer: HttpAnswer) -> UnexpectedStatusError:
+        # The rules of failures are loaded with the first one.
+        from codex_client.classify import status_error
+
         provider, now = self._config.provider, self._config.clock.time()
         body = await self._error_text(answer)
         told = {name: answer.clean(value) for name, value in answer.headers.items()}

@@ -219,6 +219,12 @@ def _proxy_error(failure: _Failure) -> ProxyError:
     )
 
 
+def _local_protocol_error(failure: _Failure) -> CodexError:
+    # httpcore blames the request for what an HTTP/2 server did.
+    by_server = any(_library(type(cause)) == "h2" for cause in failure.causes)
+    return _protocol_error(failure) if by_server else _not_sendable(failure)
+
+
 def _not_sendable(failure: _Failure) -> ConfigurationError:
     # The library's own text is left out: it may quote a header's value.
     return ConfigurationError(
@@ -241,7 +247,7 @@ _TABLE: Mapping[str, Callable[[_Failure], CodexError]] = {
     "WriteError": _write_error,
     "RemoteProtocolError": _protocol_error,
     "ProxyError": _proxy_error,
-    "LocalProtocolError": _not_sendable,
+    "LocalProtocolError": _local_protocol_error,
     "UnsupportedProtocol": _not_sendable,
     "InvalidURL": _bad_address,
     # The rest that a library raises while it talks: read timeouts of a borrowed client, closed and broken streams.
@@ -254,4 +260,6 @@ _TABLE: Mapping[str, Callable[[_Failure], CodexError]] = {
     "BrokenResourceError": _read_error,
     "BusyResourceError": _read_error,
     "EndOfStream": _read_error,
+    # The server of an HTTP/2 connection goes away before it has answered this request.
+    "ConnectionNotAvailable": _read_error,
 }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache
-from importlib import metadata
 from urllib.parse import quote
 
 from codex_client.api import Lease
@@ -15,6 +12,7 @@ from codex_client.client.config import ClientConfig
 from codex_client.client.content_encoding import ACCEPTED
 from codex_client.errors import ConfigurationError
 from codex_client.masking import mask_secrets
+from codex_client.version import __version__
 
 # RFC 9110, 5.1 and 5.5: a name is a token, a value visible characters, spaces and tabs.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -97,13 +95,8 @@ def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
     return headers
 
 
-@cache
 def _user_agent() -> str:
-    try:
-        version = metadata.version("codex-client")
-    except metadata.PackageNotFoundError:
-        version = "unknown"
-    return f"codex_client/{version} (python {platform.python_version()}; {sys.platform})"
+    return f"codex_client/{__version__} (python {'.'.join(map(str, sys.version_info[:3]))}; {sys.platform})"
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,12 @@ ABANDON = "codex_client.abandon"
 """The response extension under which a transport offers to drop a response's connection at once.
 
 A callable without arguments; it awaits nothing, may be called from a finaliser in any thread, and more than once."""
+
+READY = "codex_client.ready"
+"""The response extension under which a transport offers what it has of the body without waiting for the network.
+
+A coroutine function without arguments that gives bytes, b"" where there are none. What fails is raised by the next read
+of the body."""
 
 _KEEP_ALIVE_SECONDS = 60
 _KEEP_ALIVE_PROBES = 5
@@ -28,6 +35,17 @@ def keep_alive_options() -> list[tuple[int, int, int]]:
     )
     options = [(socket.IPPROTO_TCP, getattr(socket, name), number) for name, number in wanted if hasattr(socket, name)]
     return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *options]
+
+
+def is_readable(raw: Any) -> bool:
+    """Whether something has arrived on a socket: where no answer is due, its end."""
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(raw, selectors.EVENT_READ)
+            return bool(selector.select(0))
+    except (OSError, ValueError):
+        # Closed already.
+        return True
 
 
 def shut_down(network_stream: Any) -> None:

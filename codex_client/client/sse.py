@@ -35,6 +35,10 @@ class ByteAnswer(Protocol):
         """When the attempt began, by the clock's `monotonic`."""
         ...
 
+    async def read_ready(self) -> bytes:
+        """What there is without waiting for the network; empty where there is nothing, or it cannot be told."""
+        ...
+
     async def read_chunk(self) -> bytes:
         """The next bytes, content decoding undone; empty at the end."""
         ...
@@ -126,6 +130,9 @@ class FrameReader:
         if self._head:
             head, self._head = self._head, b""
             return head
+        if ready := await self._answer.read_ready():
+            return ready
+        # A scope for each wait only: it costs more than to decode an event.
         began = self._clock.monotonic()
         with self._clock.move_on_after(max(0.0, self._seconds_left)):
             chunk = await self._answer.read_chunk()

@@ -80,6 +80,9 @@ class _RecordedAnswer:
         self._chunk_size = chunk_size
         self._at = 0
 
+    async def read_ready(self) -> bytes:
+        return b""
+
     async def read_chunk(self) -> bytes:
         await anyio.lowlevel.checkpoint()
         chunk = self._body[self._at : self._at + self._chunk_size]

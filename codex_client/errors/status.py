@@ -24,6 +24,17 @@ from codex_client.errors.base import (
 if TYPE_CHECKING:
     from codex_client.model_variants import RateLimitSnapshot
 
+# In order of preference. cf-ray is not among them: it names the edge's request and not the server's.
+REQUEST_ID_HEADERS = (
+    "x-request-id",
+    "x-oai-request-id",
+    "apim-request-id",
+    "request-id",
+    "x-ms-request-id",
+    "x-github-request-id",
+    "x-amzn-requestid",
+)
+
 
 class UnexpectedStatusError(CodexError):
     """The server answered with an error status.

@@ -21,16 +21,19 @@ class RealRequestError(RuntimeError):
 def no_real_requests() -> Generator[None]:
     """Inside this block a request to any host but loopback raises `RealRequestError`, before a connection is made.
 
-    It holds for every asynchronous request that goes through httpx's own transport (or httpx2's, where that is loaded),
-    those of this library among them. Scripted transports are not concerned: they reach nobody.
+    It holds for every asynchronous request of this library's own transport, and of httpx's (or httpx2's, where that is
+    loaded). Scripted transports are not concerned: they reach nobody.
     """
+    # Not above: pytest loads this file in every run, also where the library is not used.
+    from codex_client.client.connections import ConnectionTransport
+
+    httpx2 = sys.modules.get("httpx2")
+    transports: list[Any] = [ConnectionTransport, httpx.AsyncHTTPTransport]
     with ExitStack() as stack:
-        for library in (httpx, sys.modules.get("httpx2")):
-            if library is not None:
-                transport = library.AsyncHTTPTransport
-                send = transport.handle_async_request
-                stack.callback(setattr, transport, "handle_async_request", send)
-                setattr(transport, "handle_async_request", _guarded(send))  # noqa: B010
+        for transport in [*transports, httpx2.AsyncHTTPTransport] if httpx2 else transports:
+            send = transport.handle_async_request
+            stack.callback(setattr, transport, "handle_async_request", send)
+            transport.handle_async_request = _guarded(send)
         yield
 
 

@@ -15,6 +15,8 @@ from codex_client.client.sockets import ABANDON
 from codex_client.errors import ConfigurationError
 from codex_client.testing import ManualClock, ReplayServer, Reply, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 EVENT = b"data: 1\n\n"
 OPEN_ENDED = Reply(body=[EVENT, Stall()], transfer="chunked")
 
@@ -194,7 +196,9 @@ async def test_an_idle_connection_is_kept_for_a_minute_unless_set(seconds: float
         await client.aclose()
 
 
-async def test_a_callers_own_trace_is_still_told() -> None:
+async def test_a_callers_own_trace_is_still_told(transport: str) -> None:
+    if transport == "aiohttp":
+        pytest.skip("the trace is httpcore's")
     told: list[str] = []
 
     async def trace(name: str, info: object) -> None:

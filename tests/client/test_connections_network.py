@@ -24,6 +24,8 @@ from codex_client.errors import CodexError, ConfigurationError, ProxyError
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import ReplayServer, Reply, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 EVENT = b"data: 1\n\n"
 OPEN_ENDED = Reply(body=[EVENT, Stall()], transfer="chunked")
 
@@ -134,7 +136,8 @@ def test_a_no_proxy_entry_that_is_no_host_is_refused(monkeypatch: pytest.MonkeyP
 
 async def test_a_socks_proxy_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "socksio", None)
-    async with httpx.AsyncClient(transport=ConnectionTransport(proxy="socks5://127.0.0.1:1")) as client:
+    transport = ConnectionTransport(proxy="socks5://127.0.0.1:1", engine="auto")
+    async with httpx.AsyncClient(transport=transport) as client:
         for _ in range(2):
             with pytest.raises(ConfigurationError, match=r'pip install "httpx\[socks\]"'):
                 await client.post("http://api.test/v1")
@@ -193,23 +196,32 @@ async def test_tls_that_fails_behind_a_proxy_is_not_the_proxys_fault(server_tls:
         assert type(caught.value) is httpx.ConnectError
 
 
-async def test_all_clients_share_one_ssl_context(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_clients_share_one_ssl_context(
+    monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, tmp_path: Path
+) -> None:
     """Making one takes milliseconds of CPU, which many clients that begin at once would add up."""
-    seen: list[object] = []
-    make = httpx.AsyncHTTPTransport
+    made: list[ssl.SSLContext] = []
 
-    def spy(**options: Any) -> httpx.AsyncHTTPTransport:
-        seen.append(options["verify"])
-        return make(**options)
+    def spy() -> ssl.SSLContext:
+        made.append(ssl.create_default_context())
+        return made[-1]
 
-    monkeypatch.setattr(httpx, "AsyncHTTPTransport", spy)
-    async with ReplayServer(EVENT) as server:
+    monkeypatch.setattr(httpx, "create_ssl_context", spy)
+    # Contexts are told apart by these, so that this test gets one of its own.
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    async with ReplayServer(EVENT, ssl_context=server_tls) as server:
         for _ in range(2):
             client = new_http_client(SystemClock())
-            await client.post(f"{server.url}/x")
+            with pytest.raises(httpx.ConnectError):
+                await client.post(f"{server.url}/x")
             await client.aclose()
-    assert len(seen) == 2
-    assert seen[0] is seen[1]
+    assert len(made) == 1
+
+
+async def test_without_tls_no_ssl_context_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda: pytest.fail("made one"))
+    async with ReplayServer(EVENT) as server, new_http_client(SystemClock()) as client:
+        assert (await client.post(f"{server.url}/x")).status_code == 200
 
 
 async def open_error(base_url: str, **options: Any) -> CodexError:

@@ -35,6 +35,9 @@ class WrittenAnswer:
         self.headers = headers
         self.started_at = clock.monotonic()
 
+    async def read_ready(self) -> bytes:
+        return b""
+
     async def read_chunk(self) -> bytes:
         while self._chunks:
             await anyio.lowlevel.checkpoint()

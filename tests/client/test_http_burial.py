@@ -22,6 +22,8 @@ from codex_client.client.retry import AttemptBudget
 from codex_client.errors import ServerError
 from codex_client.testing import ReplayServer, Reply, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 EVENT = b"data: 1\n\n"
 OPEN_ENDED = Reply(body=[EVENT, Stall()], transfer="chunked")
 
@@ -109,7 +111,9 @@ async def test_a_burial_that_asyncio_cancels_is_done_by_the_next(anyio_backend: 
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run], ids=["asyncio", "trio"])
-def test_what_was_abandoned_in_a_loop_that_is_over_is_forgotten(run: Callable[..., None]) -> None:
+def test_what_was_abandoned_in_a_loop_that_is_over_is_forgotten(run: Callable[..., None], transport: str) -> None:
+    if transport == "aiohttp" and run is not asyncio.run:
+        pytest.skip("aiohttp runs on asyncio only")
     executors: list[RequestExecutor] = []
 
     async def drop() -> None:
@@ -131,7 +135,9 @@ def test_what_was_abandoned_in_a_loop_that_is_over_is_forgotten(run: Callable[..
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run], ids=["asyncio", "trio"])
-def test_what_was_abandoned_in_a_loop_that_runs_is_left_to_it(run: Callable[..., None]) -> None:
+def test_what_was_abandoned_in_a_loop_that_runs_is_left_to_it(run: Callable[..., None], transport: str) -> None:
+    if transport == "aiohttp" and run is not asyncio.run:
+        pytest.skip("aiohttp runs on asyncio only")
     abandoned, looked = threading.Event(), threading.Event()
     executors: list[RequestExecutor] = []
 

@@ -19,6 +19,8 @@ from codex_client.client.http import RequestExecutor
 from codex_client.client.retry import AttemptBudget
 from codex_client.testing import ManualClock, ReplayServer, Reply, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 EVENTS = [b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n"]
 # No turn here waits as often as this.
 _MANY = 1000

@@ -20,6 +20,8 @@ from codex_client.errors import ConfigurationError, ReadError
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import ManualClock, ReplayServer, Reply, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 OPEN_ENDED = Reply(body=[b"data: 1\n\n", Stall()], transfer="chunked")
 
 

@@ -12,6 +12,8 @@ from hypothesis import given, strategies as st
 
 from codex_client.client.content_encoding import MAX_PIECE_BYTES, ContentDecoder, EncodingError
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 def raw_deflate(content: bytes) -> bytes:
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)

@@ -40,6 +40,8 @@ from codex_client.errors import (
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import Close, ManualClock, ReplayServer, Reply, Reset, Stall
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 URL = "http://api.test/v1/responses"
 ONCE = RetryPolicy(request_max_retries=0)
 

@@ -18,6 +18,8 @@ from codex_client.model_provider import ModelProviderInfo
 from codex_client.testing import ManualClock, ReplayServer, Reply, Reset, ScriptedTransport, Stall
 from tests.support.one_request import FIRST, OPEN_ENDED, executing, open_one, rest_of
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 
 @pytest.mark.parametrize("status", [200, 201, 203])
 async def test_these_statuses_are_answers(status: int) -> None:

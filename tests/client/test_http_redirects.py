@@ -7,6 +7,8 @@ import pytest
 from codex_client.client.redirects import MAX_REDIRECTS, redirect_location, redirect_target
 from codex_client.errors import RedirectError
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 HERE = "https://api.test/v1/responses"
 
 

@@ -71,6 +71,8 @@ from codex_client.testing import (
     sse,
 )
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[RoutedApiClient, ReplayServer]]]
 
 TEXT = "The quick brown fox."

@@ -49,6 +49,8 @@ from codex_client.testing import (
     sse,
 )
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[RoutedApiClient, ReplayServer]]]
 
 PROMPT = Prompt("hello")

@@ -19,6 +19,8 @@ from codex_client.prompt import Prompt
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import Pause, ReplayServer, Reply, Stall, responses_turn, sse
 
+pytestmark = pytest.mark.usefixtures("transport")
+
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[tuple[RoutedApiClient, ReplayServer]]]
 
 PROMPT = Prompt("hello")

@@ -1,0 +1,3 @@
+"""The version of this package, for programs and for the user agent."""
+
+__version__ = "0.1.0"
