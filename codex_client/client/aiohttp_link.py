@@ -103,7 +103,7 @@ class AiohttpBody(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        if chunk := await self.ready():
+        if self._content.exception() is not None and (chunk := await self.ready()):
             return chunk
         with _httpx_errors():
             if chunk := await self._content.readany():

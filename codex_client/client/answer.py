@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 import anyio
@@ -127,9 +128,12 @@ class HttpAnswer:
 
     async def read_ready(self) -> bytes:
         """What there is without waiting for the network; empty where nothing is. Raises what `read_chunk` does."""
-        if self._take_ready is None or self._closed:
+        # The first chunk is awaited, alone: the first event shall not wait for all that came with it.
+        if self._take_ready is None or self._pieces is None or self._closed:
             return b""
-        return await self._pull(self._ready_chunk)
+        if self._decoder is None:
+            return await self._take_ready()
+        return await self._pull(partial(self._next_decoded, self._decoder, self._take_ready))
 
     async def read_chunk(self) -> bytes:
         """The next bytes, content decoding undone; empty at the end. Raises `ReadError` or its `ProtocolError`."""
@@ -209,29 +213,30 @@ class HttpAnswer:
                 raise
             raise translated from error
 
-    async def _ready_chunk(self) -> bytes:
-        decoder, _ = self._begin()
-        chunk = decoder.take()
-        if not chunk and self._take_ready is not None:
-            decoder.feed(await self._take_ready())
-            chunk = decoder.take()
-        return chunk
-
     async def _next_chunk(self) -> bytes:
-        decoder, pieces = self._begin()
-        while not (chunk := decoder.take()):
-            try:
-                decoder.feed(await anext(pieces))
-            except StopAsyncIteration:
-                self._ended = True
-                break
+        decoder = self._begin()
+        return await (self._next_piece() if decoder is None else self._next_decoded(decoder, self._next_piece))
+
+    async def _next_decoded(self, decoder: ContentDecoder, read: Callable[[], Awaitable[bytes]]) -> bytes:
+        while not (chunk := decoder.take()) and (piece := await read()):
+            decoder.feed(piece)
         return chunk
 
-    def _begin(self) -> tuple[ContentDecoder, AsyncIterator[bytes]]:
-        if self._pieces is None or self._decoder is None:
-            self._decoder = ContentDecoder(self.headers.get("content-encoding", ""))
+    async def _next_piece(self) -> bytes:
+        assert self._pieces is not None
+        async for piece in self._pieces:
+            if piece:
+                return piece
+        self._ended = True
+        return b""
+
+    def _begin(self) -> ContentDecoder | None:
+        """What undoes the body's encoding, None where it has none."""
+        if self._pieces is None:
+            encoding = self.headers.get("content-encoding", "")
+            self._decoder = ContentDecoder(encoding) if encoding else None
             self._pieces = aiter(cast("AsyncIterable[bytes]", self._response.stream))
-        return self._decoder, self._pieces
+        return self._decoder
 
     async def _drain(self) -> None:
         left = _DRAIN_BYTES

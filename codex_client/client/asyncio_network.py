@@ -40,9 +40,7 @@ class AsyncioNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         loop = asyncio.get_running_loop()
         with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
-            raw = await _within(timeout, _connect(host, port, local_address))
-            for option in socket_options or ():
-                raw.setsockopt(*cast("tuple[int, int, int]", option))
+            raw = await _within(timeout, _connect(host, port, local_address, list(socket_options or ())))
             _, connection = await loop.create_connection(_Connection, sock=raw)
         return AsyncioStream(connection)
 
@@ -50,21 +48,27 @@ class AsyncioNetwork(httpcore.AsyncNetworkBackend):
         await anyio.sleep(seconds)
 
 
-async def _connect(host: str, port: int, local_address: str | None) -> socket.socket:
+async def _connect(
+    host: str, port: int, local_address: str | None, options: list[httpcore.SOCKET_OPTION]
+) -> socket.socket:
     """A connected socket: IPv6 and IPv4 in turn, a quarter of a second apart, the first that answers (RFC 8305).
 
     Not asyncio's own race, which loses sockets when it is cancelled, and errors that are no OSError.
     """
     loop, won, failures = asyncio.get_running_loop(), list[socket.socket](), list[Exception]()
 
-    async def attempt(family: int, address: Any, done: anyio.Event) -> None:
+    async def attempt(family: int, address: str, done: anyio.Event) -> None:
         with ExitStack() as undo:
-            raw = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            # With its protocol named, or asyncio does not see that it is TCP and leaves Nagle's algorithm on.
+            raw = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             try:
                 raw.setblocking(False)
+                for option in options:
+                    raw.setsockopt(*cast("tuple[int, int, int]", option))
                 if local_address is not None:
                     raw.bind((local_address, 0))
-                await loop.sock_connect(raw, address)
+                # Not the resolver's port: it wraps one above 65535 around.
+                await loop.sock_connect(raw, (address, port))
             except (OSError, OverflowError) as error:
                 failures.append(error)
             else:
@@ -91,10 +95,10 @@ async def _connect(host: str, port: int, local_address: str | None) -> socket.so
     return won[0]
 
 
-def _in_turn(found: Iterable[tuple[Any, ...]]) -> list[tuple[int, Any]]:
+def _in_turn(found: Iterable[tuple[Any, ...]]) -> list[tuple[int, str]]:
     """Addresses in the resolver's order, the families alternating."""
-    queues: dict[int, list[tuple[int, Any]]] = {}
-    for family, *_, address in found:
+    queues: dict[int, list[tuple[int, str]]] = {}
+    for family, *_, (address, _) in found:
         queues.setdefault(family, []).append((family, address))
     return [entry for turn in zip_longest(*queues.values()) for entry in turn if entry is not None]
 
@@ -108,12 +112,12 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, at most `max_bytes`; empty at the end. Waits only where nothing has."""
-        if self._closed:
-            raise httpcore.ReadError("the connection is closed")
         connection = self._connection
         with _translated(httpcore.ReadTimeout, httpcore.ReadError):
             if not connection.is_readable:
                 await _within(timeout, connection.wait_readable())
+            if self._closed:
+                raise ConnectionResetError("the connection is closed")
             return connection.take(max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -55,6 +55,10 @@ class EagerBody(httpx.AsyncByteStream):
         except StopAsyncIteration:
             self._ended = True
             raise
+        except Exception as error:
+            # What is left of the generator would say that the body is at its end.
+            self._failure = error
+            raise
 
     async def ready(self) -> bytes:
         """What can be had without waiting for the network, empty where nothing can. A failure is kept for `anext`."""

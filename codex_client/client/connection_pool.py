@@ -84,13 +84,11 @@ class ConnectionPool(Generic[T]):
         self,
         *,
         max_connections: int,
-        max_idle: int,
         keepalive_expiry: float,
         clock: Clock,
         on_closed: Callable[[], object],
     ) -> None:
         self._max_connections = max_connections
-        self._max_idle = max_idle
         self._keepalive_expiry = keepalive_expiry
         self._clock = clock
         self._on_closed = on_closed
@@ -261,9 +259,9 @@ class ConnectionPool(Generic[T]):
                 self._doomed.append(connection)
 
     def _doom_stale(self) -> None:
-        """What is idle for too long, and what is idle in excess."""
+        """What is idle for too long."""
         expired_before = self._clock.monotonic() - self._keepalive_expiry
-        while self._idle and (len(self._idle) > self._max_idle or self._idle[0].idle_since < expired_before):
+        while self._idle and self._idle[0].idle_since < expired_before:
             self._doomed.append(self._idle.popleft())
 
     async def _close_doomed(self) -> None:

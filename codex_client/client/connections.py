@@ -31,7 +31,6 @@ from codex_client.client.sockets import ABANDON
 from codex_client.errors import ConfigurationError
 
 _MAX_CONNECTIONS = 1000
-_MAX_IDLE = 100
 _KEEP_ALIVE_EXPIRY = 60.0
 
 
@@ -58,8 +57,8 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
 
     `engine` is what makes the connections (see `ClientConfig`), `proxy` the URL of an HTTP or SOCKS proxy for all of
     them. At most `max_connections` are open, per event loop; who asks for one more waits its turn, for the request's
-    pool timeout, then gets `httpx.PoolTimeout`. `max_idle` of them are kept for reuse, each for `keepalive_expiry`
-    seconds. All share one SSL context, made when the first connection over TLS is.
+    pool timeout, then gets `httpx.PoolTimeout`. They are kept for reuse, each for `keepalive_expiry` seconds. All share
+    one SSL context, made when the first connection over TLS is.
 
     Every event loop it is used in gets connections of its own; they are closed when the loop ends, or by `aclose` in
     that loop.
@@ -69,7 +68,6 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         self,
         *,
         max_connections: int = _MAX_CONNECTIONS,
-        max_idle: int = _MAX_IDLE,
         keepalive_expiry: float = _KEEP_ALIVE_EXPIRY,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
@@ -79,7 +77,6 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         if max_connections < 1:
             raise ConfigurationError(f"max_connections is {max_connections}; it must be at least 1")
         self._max_connections = max_connections
-        self._max_idle = max_idle
         self._keepalive_expiry = keepalive_expiry
         self._ssl_context = ssl_context
         self._proxy = None if proxy is None else _parse_proxy(proxy)
@@ -151,7 +148,6 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
             self._forget_ended_loops()
             pool = ConnectionPool[Link](
                 max_connections=self._max_connections,
-                max_idle=self._max_idle,
                 keepalive_expiry=self._keepalive_expiry,
                 clock=self._clock,
                 on_closed=partial(self._pools.pop, token, None),

@@ -31,12 +31,11 @@ class Wire:
 class Pool:
     """A pool whose connections get a `Wire` at their first use, numbered in order."""
 
-    def __init__(self, clock: ManualClock, *, max_connections: int, max_idle: int, keepalive_expiry: float) -> None:
+    def __init__(self, clock: ManualClock, *, max_connections: int, keepalive_expiry: float) -> None:
         self.wires: list[Wire] = []
         self.clock = clock
         self.pool = ConnectionPool[Wire](
             max_connections=max_connections,
-            max_idle=max_idle,
             keepalive_expiry=keepalive_expiry,
             clock=clock,
             on_closed=lambda: None,
@@ -58,9 +57,9 @@ class Pool:
 
 
 @asynccontextmanager
-async def pooling(max_connections: int = 10, max_idle: int = 10, keepalive_expiry: float = 60.0) -> AsyncIterator[Pool]:
+async def pooling(max_connections: int = 10, keepalive_expiry: float = 60.0) -> AsyncIterator[Pool]:
     """A pool that is closed at the end, with all of its connections."""
-    pool = Pool(ManualClock(), max_connections=max_connections, max_idle=max_idle, keepalive_expiry=keepalive_expiry)
+    pool = Pool(ManualClock(), max_connections=max_connections, keepalive_expiry=keepalive_expiry)
     await pool.pool.watch_loop()
     yield pool
     await pool.pool.aclose()
@@ -120,12 +119,13 @@ async def test_time_in_use_does_not_age_a_connection() -> None:
         assert await pool.lend() is connection
 
 
-async def test_more_idle_than_allowed_are_closed_the_oldest_first() -> None:
-    async with pooling(max_idle=2) as pool:
-        connections = [await pool.lend() for _ in range(4)]
+async def test_all_that_a_burst_needed_are_kept_for_the_next() -> None:
+    async with pooling(max_connections=300) as pool:
+        connections = [await pool.lend() for _ in range(300)]
         for connection in connections:
             await pool.give(connection)
-        assert pool.closed == ["wire-0", "wire-1"]
+        assert pool.closed == []
+        assert {id(await pool.lend()) for _ in range(300)} == set(map(id, connections))
 
 
 async def test_at_the_bound_the_longest_idle_makes_room_for_another_origin() -> None:

@@ -32,7 +32,6 @@ class Slow:
 async def new_pool(max_connections: int = 10) -> ConnectionPool[Slow]:
     pool = ConnectionPool[Slow](
         max_connections=max_connections,
-        max_idle=10,
         keepalive_expiry=60,
         clock=ManualClock(),
         on_closed=lambda: None,
