@@ -15,11 +15,11 @@ PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.
 	codex_client/client/rate_limits.py
 pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
 
-.PHONY: help test demo lint format types imports docs clean
+.PHONY: help test demo bench bench-check soak lint format types imports docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d; name one with make PYTHON=python3.12" % sys.version_info[:2])'
@@ -44,6 +44,35 @@ suite: $(READY)
 
 demo: $(READY) ## stream a turn from a server on loopback; LIVE=1 asks the real API with OPENAI_API_KEY
 	@$(BIN)/python -m codex_client.testing.demo $(if $(LIVE),--live)
+
+# The peers are kept out of the environment that the code is developed in.
+BENCH := $(VENV)/bench
+LITELLM := $(VENV)/litellm
+BENCH_RESULT := build/bench.json
+
+$(BENCH)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+# litellm holds openai below 3, so it has an environment of its own; where it does not install, the run leaves it out.
+# Its form of the Responses API needs mcp, which it does not require.
+$(LITELLM)/.ready:
+	-$(PYTHON) -m venv $(LITELLM) && \
+		$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check litellm mcp && touch $@
+
+bench: $(BENCH)/.ready $(LITELLM)/.ready ## measure beside the peers; QUICK=1 within a minute, DOCS=1 writes docs/performance.md anew
+	$(BENCH)/bin/python -m bench --output $(BENCH_RESULT) --litellm-python $(LITELLM)/bin/python $(if $(QUICK),--quick) $(if $(DOCS),--docs) $(ARGS)
+
+bench-check: ## compare what the last make bench measured with the goals
+	@test -f $(BENCH_RESULT) || { echo "there is no $(BENCH_RESULT); run make bench first" >&2; exit 2; }
+	@$(BENCH)/bin/python -m bench.goals $(BENCH_RESULT)
+
+# Each run tells its seed; make soak ARGS="--seed 7 --backend trio --only 42" repeats one of its streams.
+SECONDS ?= 600
+
+soak: $(READY) ## 200 streams at once with random faults for SECONDS=600: nothing may grow or go astray; Linux only
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 lint: $(READY) ## check style and form
 	$(BIN)/ruff check

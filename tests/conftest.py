@@ -72,7 +72,7 @@ def transport(request: pytest.FixtureRequest, anyio_backend: str, monkeypatch: p
         pytest.importorskip("aiohttp")
         if anyio_backend == "trio":
             pytest.skip("aiohttp runs on asyncio only")
-    monkeypatch.setitem(ConnectionTransport.__init__.__kwdefaults__, "engine", request.param)
+    monkeypatch.setitem(ConnectionTransport.__init__.__kwdefaults__ or {}, "engine", request.param)
     monkeypatch.setattr(
         "codex_client.client.http.new_http_client", lambda clock, _: new_http_client(clock, request.param)
     )
