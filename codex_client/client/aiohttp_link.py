@@ -17,6 +17,7 @@ import httpx
 from yarl import URL
 
 from codex_client.client.link import Release
+from codex_client.errors import ConfigurationError
 from codex_client.client.sockets import READY, is_readable, keep_alive_options
 
 # Of one header; aiohttp's own limit, 8 KiB, is less than a turn's state can be.
@@ -57,7 +58,7 @@ class AiohttpLink:
 
     async def send(self, request: httpx.Request, release: Release) -> httpx.Response:
         limits = {name: _finite(seconds) for name, seconds in request.extensions.get("timeout", {}).items()}
-        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
+        headers = _headers(request)
         secrets = _proxy_headers(self._proxy)
         try:
             with _httpx_errors():
@@ -70,7 +71,7 @@ class AiohttpLink:
                     data=BytesIO(await request.aread()),
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(
-                        total=None, sock_connect=limits.get("connect"), sock_read=limits.get("read")
+                        total=None, connect=limits.get("connect"), sock_read=limits.get("read")
                     ),
                     proxy=None if self._proxy is None else _url(self._proxy.url),
                     proxy_headers=secrets,
@@ -132,6 +133,16 @@ def _url(url: httpx.URL) -> URL:
         # As a socket says it.
         raise OverflowError(f"port {url.port} is above {_MAX_PORT}")
     return URL(str(url), encoded=True)
+
+
+def _headers(request: httpx.Request) -> list[tuple[str, str]]:
+    try:
+        return [(name.decode("ascii"), value.decode("ascii")) for name, value in request.headers.raw]
+    except UnicodeDecodeError:
+        # It would write them as UTF-8. The value is not shown: it may be a credential.
+        raise ConfigurationError(
+            "aiohttp sends no header whose value is not ASCII; use transport='httpx', or leave that header out"
+        ) from None
 
 
 def _proxy_headers(proxy: httpx.Proxy | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from anyio.lowlevel import cancel_shielded_checkpoint
 _HIGH_WATER_BYTES = 256 * 1024
 # RFC 8305, 5: how long an address may take before the next one is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
+_MAX_PORT = 65535
 _EXTRA_INFO = {"client_addr": "sockname", "server_addr": "peername"}
 
 T = TypeVar("T")
@@ -55,9 +56,9 @@ async def _connect(
 
     Not asyncio's own race, which loses sockets when it is cancelled, and errors that are no OSError.
     """
-    loop, won, failures = asyncio.get_running_loop(), list[socket.socket](), list[Exception]()
+    loop, won, failures = asyncio.get_running_loop(), list[socket.socket](), list[OSError]()
 
-    async def attempt(family: int, address: str, done: anyio.Event) -> None:
+    async def attempt(family: int, address: Any, done: anyio.Event) -> None:
         with ExitStack() as undo:
             # With its protocol named, or asyncio does not see that it is TCP and leaves Nagle's algorithm on.
             raw = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
@@ -67,9 +68,8 @@ async def _connect(
                     raw.setsockopt(*cast("tuple[int, int, int]", option))
                 if local_address is not None:
                     raw.bind((local_address, 0))
-                # Not the resolver's port: it wraps one above 65535 around.
-                await loop.sock_connect(raw, (address, port))
-            except (OSError, OverflowError) as error:
+                await loop.sock_connect(raw, address)
+            except OSError as error:
                 failures.append(error)
             else:
                 if not won:
@@ -78,6 +78,9 @@ async def _connect(
                     race.cancel_scope.cancel()
         done.set()
 
+    if port > _MAX_PORT:
+        # The resolver would wrap it around.
+        raise OSError(f"port {port} is above {_MAX_PORT}")
     addresses = _in_turn(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     try:
         async with anyio.create_task_group() as race:
@@ -91,14 +94,15 @@ async def _connect(
             raw.close()
         raise
     if not won:
-        raise OSError("; ".join(dict.fromkeys(map(str, failures)))) from failures[-1]
+        told = "; ".join(dict.fromkeys(map(str, failures))) or f"{host} has no address that this system can use"
+        raise OSError(told) from (failures[-1] if failures else None)
     return won[0]
 
 
-def _in_turn(found: Iterable[tuple[Any, ...]]) -> list[tuple[int, str]]:
+def _in_turn(found: Iterable[tuple[Any, ...]]) -> list[tuple[int, Any]]:
     """Addresses in the resolver's order, the families alternating."""
-    queues: dict[int, list[tuple[int, str]]] = {}
-    for family, *_, (address, _) in found:
+    queues: dict[int, list[tuple[int, Any]]] = {}
+    for family, *_, address in found:
         queues.setdefault(family, []).append((family, address))
     return [entry for turn in zip_longest(*queues.values()) for entry in turn if entry is not None]
 
@@ -146,7 +150,7 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
                     connection.transport, connection, ssl_context, server_hostname=server_hostname
                 )
                 transport = await _within(timeout, handshake)
-                if transport is None:
+                if transport is None or self._closed:
                     raise ConnectionResetError("the connection was closed during the TLS handshake")
         except BaseException:
             await self.aclose()
@@ -199,7 +203,8 @@ class _Connection(asyncio.Protocol):
         rest = taken[max_bytes:]
         self._chunks = [rest] if rest else []
         self._size = len(rest)
-        if self._is_held:
+        # Each time it is resumed as much again may arrive, more than one read takes.
+        if self._is_held and self._size <= _HIGH_WATER_BYTES:
             self._is_held = False
             self.transport.resume_reading()
         return taken[:max_bytes] if rest else taken

@@ -54,6 +54,9 @@ def shut_down(network_stream: Any) -> None:
     Done on a duplicate, because uvloop's stand-in for a socket has no `shutdown` of its own.
     """
     raw = network_stream.get_extra_info("socket")
+    if raw is None:
+        # A TLS connection that the peer has ended tells no socket any more.
+        return
     # Closed already, or the peer was first.
     with suppress(OSError), socket.fromfd(raw.fileno(), raw.family, raw.type) as twin:
         twin.shutdown(socket.SHUT_RDWR)

@@ -91,7 +91,8 @@ class ResponsesDecoder:
         kind, data = wire_type(frame), frame.data
         if (piece := PIECES.get(kind)) is not None and (events := self._items.add_piece(piece, data)) is not None:
             self._frames += 1
-            self._run = self._items.run_of(kind, piece, events[0])
+            if frame.event == kind:
+                self._run = self._items.run_of(kind, piece, events[0])
             return events
         if not data or data.isspace():
             return []

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 import trustme
@@ -22,7 +23,7 @@ from codex_client.client.retry import AttemptBudget
 from codex_client.client.sockets import ABANDON
 from codex_client.errors import CodexError, ConfigurationError, ProxyError
 from codex_client.model_provider import ModelProviderInfo
-from codex_client.testing import ReplayServer, Reply, Stall
+from codex_client.testing import ReplayServer, Reply, Reset, Stall
 
 pytestmark = pytest.mark.usefixtures("transport")
 
@@ -71,6 +72,23 @@ async def test_a_tls_stream_can_be_left_and_dropped(authority: trustme.CA, serve
         response = await client.send(client.build_request("POST", f"{server.url}/x"), stream=True)
         response.extensions[ABANDON]()
         await server.idle()
+        await response.aclose()
+
+
+async def test_a_stream_over_tls_can_be_dropped_after_its_server_has_gone(
+    authority: trustme.CA, server_tls: ssl.SSLContext
+) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    reply = Reply(body=[b"data: 1\n\n", Reset()], transfer="chunked")
+    async with (
+        ReplayServer(reply, ssl_context=server_tls) as server,
+        httpx.AsyncClient(transport=ConnectionTransport(ssl_context=trusting)) as client,
+    ):
+        response = await client.send(client.build_request("POST", f"{server.url}/x"), stream=True)
+        await server.idle()
+        await anyio.wait_all_tasks_blocked()
+        response.extensions[ABANDON]()
         await response.aclose()
 
 
