@@ -17,8 +17,8 @@ import httpx
 from yarl import URL
 
 from codex_client.client.link import Release
-from codex_client.errors import ConfigurationError
 from codex_client.client.sockets import READY, is_readable, keep_alive_options
+from codex_client.errors import ConfigurationError
 
 # Of one header; aiohttp's own limit, 8 KiB, is less than a turn's state can be.
 _MAX_HEADER_BYTES = 64 * 1024

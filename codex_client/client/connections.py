@@ -13,6 +13,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from functools import cache, partial
 from http.cookiejar import DefaultCookiePolicy
+from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies
 
@@ -94,26 +95,22 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
             raise httpx.PoolTimeout(str(error), request=request) from None
         except anyio.ClosedResourceError:
             raise _closed() from None
+        loan = _Loan(pool, connection)
         try:
-            response = await self._send(request, pool, connection)
+            response = await self._send(request, connection, loan)
         except BaseException:
-            await pool.take_back(connection, reusable=False)
+            await loan.end(reusable=False)
             raise
-        response.extensions[ABANDON] = partial(pool.abandon, connection, response.extensions.get("network_stream"))
+        response.extensions[ABANDON] = partial(loan.abandon, response.extensions.get("network_stream"))
         return response
 
-    async def _send(
-        self, request: httpx.Request, pool: ConnectionPool[Link], connection: Connection[Link]
-    ) -> httpx.Response:
-        async def release(reusable: bool) -> None:
-            await pool.take_back(connection, reusable=reusable)
-
+    async def _send(self, request: httpx.Request, connection: Connection[Link], loan: _Loan) -> httpx.Response:
         failure: httpx.ProxyError | None = None
         # The pool cancels it when it is closed: a connection that is just being made would be none of its any more.
         with anyio.CancelScope() as connection.scope:
             try:
                 link = await self._link(request.url, connection)
-                return await link.send(request, release)
+                return await link.send(request, loan.end)
             except (httpx.ConnectError, httpx.ProxyError) as error:
                 failure = None if self._proxy is None else _proxy_failure(error, self._proxy)
                 if failure is None:
@@ -197,6 +194,25 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         return self._ssl_context or _shared_ssl_context(
             os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), http2
         )
+
+
+class _Loan:
+    """A connection, lent for one response. Once ended it may be another's, so that nothing more is done to it."""
+
+    def __init__(self, pool: ConnectionPool[Link], connection: Connection[Link]) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._ended = False
+
+    async def end(self, reusable: bool) -> None:
+        """Give it back. asyncio's own cancellation may break off what is left to do; the pool does it later."""
+        self._ended = True
+        await self._pool.take_back(self._connection, reusable=reusable)
+
+    def abandon(self, network_stream: Any) -> None:
+        """Cut it, from wherever a finaliser runs."""
+        if not self._ended:
+            self._pool.abandon(self._connection, network_stream)
 
 
 class RequestBody(httpx.AsyncByteStream):

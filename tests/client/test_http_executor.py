@@ -93,7 +93,9 @@ async def test_a_key_across_the_end_of_what_is_read_is_blanked_whole(shown: int,
         await executor.aclose()
 
 
-async def test_a_key_in_a_body_that_breaks_off_is_blanked_as_well() -> None:
+async def test_a_key_in_a_body_that_breaks_off_is_blanked_as_well(transport: str) -> None:
+    if transport == "aiohttp":
+        pytest.skip("aiohttp sends no such key")
     key, clock = "canary-key-0123456789-\xe9", ManualClock()
     # The break goes through the last character.
     reply = Reply(status=400, body=[b"no: " + key.encode()[:-1], Stall()], transfer="chunked")

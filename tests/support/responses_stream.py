@@ -28,7 +28,7 @@ def decode_frames(frames: Iterable[ServerSentEvent], **options: Any) -> tuple[li
 
 
 def decode(
-    *events: dict[str, Any] | str, names: bool = True, **options: Any
+    *events: dict[str, Any] | str | bytes, names: bool = True, **options: Any
 ) -> tuple[list[ResponseEvent], ResponsesDecoder]:
     """The decoder after frames with this content, and what it gave; `names`: whether their events are named."""
     given, decoder = decode_frames(SseFramer().feed(sse(events, names=names)), **options)
