@@ -20,7 +20,9 @@ _ROOMS = {
         TurnEnded TurnObserver TurnRecord
     """,
     "auth.static": "EnvAuth NoAuth StaticAuth",
-    "client.config": "ChatConfig ClientConfig ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts",
+    "client.config": """
+        ChatConfig ClientConfig ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts Transport
+    """,
     "client.telemetry": "LoggingTelemetry SilentTelemetry",
     "clients.chat": "ChatCompletionsApiClient",
     "clients.generic": "GenericClient",

@@ -39,6 +39,7 @@ from codex_client.client.config import (
     RetryPolicy as RetryPolicy,
     StreamLimits as StreamLimits,
     Timeouts as Timeouts,
+    Transport as Transport,
 )
 from codex_client.client.telemetry import (
     LoggingTelemetry as LoggingTelemetry,

@@ -63,5 +63,5 @@ async def open_json(setup: Setup) -> AsyncIterator[_Client]:
     connector = aiohttp.TCPConnector(limit=100 if setup.connections is None else setup.connections)
     headers = {"authorization": f"Bearer {KEY}"}
     timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout, trust_env=True) as session:
+    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=timeout) as session:
         yield _Client(session, setup)

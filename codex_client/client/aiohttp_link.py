@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import socket
 import ssl
 from base64 import b64encode
@@ -14,16 +15,22 @@ from typing import Any, cast
 import aiohttp
 import anyio
 import httpx
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from codex_client.client.link import Release
 from codex_client.client.sockets import READY, is_readable, keep_alive_options
 from codex_client.errors import ConfigurationError
 
+if tuple(map(int, aiohttp.__version__.split(".")[:2])) < (3, 12):
+    raise ImportError(f"version 3.12 or newer is needed, this is {aiohttp.__version__}")
+
 # Of one header; aiohttp's own limit, 8 KiB, is less than a turn's state can be.
 _MAX_HEADER_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _MAX_PORT = 65535
+# Some providers take their key in it.
+_QUERY = re.compile(r"\?\S*")
 # The pool of connections ends them sooner.
 _KEEP_ALIVE_SECONDS = 3600.0
 
@@ -34,11 +41,14 @@ class AiohttpLink:
     def __init__(self, *, tls: ssl.SSLContext | None, proxy: httpx.Proxy | None = None) -> None:
         self._proxy = proxy
         self._response: aiohttp.ClientResponse | None = None
-        self._transport: Any = None
+        self._socket: socket.socket | None = None
         for_proxy = None if proxy is None else proxy.ssl_context
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=1, ssl=tls or for_proxy or True, keepalive_timeout=_KEEP_ALIVE_SECONDS, socket_factory=_socket
+                limit=1,
+                ssl=tls or for_proxy or True,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                socket_factory=self._new_socket,
             ),
             # Cookies would tie the accounts together that share a client.
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -52,9 +62,8 @@ class AiohttpLink:
 
     @property
     def is_spent(self) -> bool:
-        transport = self._transport
         # aiohttp itself learns of an end only when the event loop comes round to it.
-        return transport is not None and (transport.is_closing() or is_readable(transport.get_extra_info("socket")))
+        return self._socket is not None and is_readable(self._socket)
 
     async def send(self, request: httpx.Request, release: Release) -> httpx.Response:
         limits = {name: _finite(seconds) for name, seconds in request.extensions.get("timeout", {}).items()}
@@ -82,8 +91,14 @@ class AiohttpLink:
         body = AiohttpBody(response, release)
         extensions: dict[str, Any] = {"http_version": b"HTTP/1.1", READY: body.ready}
         if response.connection is not None:
-            extensions["network_stream"] = self._transport = response.connection.transport
+            extensions["network_stream"] = response.connection.transport
         return httpx.Response(response.status, headers=list(response.raw_headers), stream=body, extensions=extensions)
+
+    def _new_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        made = self._socket = socket.socket(*info[:3])
+        for option in keep_alive_options():
+            made.setsockopt(*option)
+        return made
 
     async def aclose(self) -> None:
         if self._response is not None:
@@ -156,29 +171,27 @@ def _finite(seconds: float | None) -> float | None:
     return None if seconds is None or math.isinf(seconds) else seconds
 
 
-def _socket(info: tuple[Any, ...]) -> socket.socket:
-    made = socket.socket(*info[:3])
-    for option in keep_alive_options():
-        made.setsockopt(*option)
-    return made
-
-
 @contextmanager
 def _httpx_errors() -> Generator[None]:
     """httpx's errors for aiohttp's."""
     try:
         yield
-    except aiohttp.ClientHttpProxyError as error:
-        raise httpx.ProxyError(f"{error.status} {error.message}") from error
     except (aiohttp.ClientError, OSError) as error:
         kind = next(ours for theirs, ours in _ERRORS if isinstance(error, theirs))
+        text = str(error)
+        if isinstance(error, aiohttp.ClientResponseError):
+            text = f"{error.status} {error.message}" if kind is httpx.ProxyError else error.message
+            # It carries the request: its headers with the credential, and its address with the query.
+            nothing = aiohttp.RequestInfo(URL(), "", CIMultiDictProxy(CIMultiDict[str]()), URL())
+            error.request_info, error.headers, error.history, error.args = nothing, None, (), ()
         # aiohttp raises one object again and again: each time its traceback would keep one more response alive.
-        raise kind(str(error)) from error.with_traceback(None)
+        raise kind(_QUERY.sub("", text)) from error.with_traceback(None)
 
 
 # The first that fits. "Server disconnected", which aiohttp says of a server that goes away without a word, is what
 # httpcore says of it too.
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ClientConnectorError, httpx.ConnectError),

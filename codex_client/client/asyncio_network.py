@@ -18,11 +18,14 @@ import anyio
 import httpcore
 from anyio.lowlevel import cancel_shielded_checkpoint
 
+from codex_client.client.sockets import is_readable
+
 # Unread bytes from which on the socket is left alone: a slow reader slows the server down.
 _HIGH_WATER_BYTES = 256 * 1024
 # RFC 8305, 5: how long an address may take before the next one is tried beside it.
 _NEXT_ADDRESS_SECONDS = 0.25
 _MAX_PORT = 65535
+_NO_LIMIT = 24 * 3600.0
 _EXTRA_INFO = {"client_addr": "sockname", "server_addr": "peername"}
 
 T = TypeVar("T")
@@ -61,8 +64,8 @@ async def _connect(
     async def attempt(family: int, address: Any, done: anyio.Event) -> None:
         with ExitStack() as undo:
             # With its protocol named, or asyncio does not see that it is TCP and leaves Nagle's algorithm on.
-            raw = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             try:
+                raw = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
                 raw.setblocking(False)
                 for option in options:
                     raw.setsockopt(*cast("tuple[int, int, int]", option))
@@ -127,8 +130,11 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         connection = self._connection
         with _translated(httpcore.WriteTimeout, httpcore.WriteError):
-            if connection.transport.is_closing():
+            if self._closed:
                 raise ConnectionResetError("the connection is closed")
+            if connection.transport.is_closing():
+                # The peer has ended it. The next read tells that, after what came before: HTTP/2 writes while it reads.
+                return
             connection.transport.write(buffer)
             if not connection.is_writable:
                 await _within(timeout, connection.wait_writable())
@@ -147,7 +153,12 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         try:
             with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
                 handshake = loop.start_tls(
-                    connection.transport, connection, ssl_context, server_hostname=server_hostname
+                    connection.transport,
+                    connection,
+                    ssl_context,
+                    server_hostname=server_hostname,
+                    # asyncio's own limit would be 60 s, whatever is asked for.
+                    ssl_handshake_timeout=_NO_LIMIT,
                 )
                 transport = await _within(timeout, handshake)
                 if transport is None or self._closed:
@@ -158,9 +169,14 @@ class AsyncioStream(httpcore.AsyncNetworkStream):
         connection.transport = transport
         return AsyncioStream(connection)
 
+    def _is_readable(self) -> bool:
+        """Also what the event loop has not come round to yet."""
+        connection, transport = self._connection, self._connection.transport
+        return connection.is_readable or transport.is_closing() or is_readable(transport.get_extra_info("socket"))
+
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            return self._connection.is_readable
+            return self._is_readable()
         return self._connection.transport.get_extra_info(_EXTRA_INFO.get(info, info))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 import anyio
 from anyio.lowlevel import EventLoopToken, current_token
@@ -41,9 +41,12 @@ def loop_is_over(loop: EventLoopToken) -> bool:
     return False
 
 
-def runs_on_asyncio() -> bool:
-    """Whether the running event loop is asyncio's or one in its place; else it is trio's."""
-    return hasattr(current_token().native_token, "is_closed")
+def runs_on_asyncio() -> Literal["own loop", "other loop", ""]:
+    """Whether this is asyncio with its own event loop, asyncio with another such as uvloop, or trio ("")."""
+    native = current_token().native_token
+    if not hasattr(native, "is_closed"):
+        return ""
+    return "own loop" if type(native).__module__.startswith("asyncio.") else "other loop"
 
 
 def _nothing() -> None: ...

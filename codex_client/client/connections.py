@@ -116,6 +116,8 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
                 if failure is None:
                     raise
             except ImportError:
+                if self._proxy is None or not self._proxy.url.scheme.startswith("socks"):
+                    raise
                 raise ConfigurationError('a SOCKS proxy needs one more package; pip install "httpx[socks]"') from None
             finally:
                 connection.scope = None
@@ -176,13 +178,17 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         """None where another engine is wanted, or this one cannot be used and need not be."""
         if self._engine not in ("aiohttp", "auto"):
             return None
-        reason = None if runs_on_asyncio() else "runs on asyncio only"
+        loop = runs_on_asyncio()
+        reason = None if loop else "runs on asyncio only"
+        if self._engine == "auto" and loop == "other loop":
+            # As with the network: uvloop's TLS may lose the end of an answer.
+            return None
         if self._proxy is not None and self._proxy.url.scheme.startswith("socks"):
             reason = "knows no SOCKS proxies"
         try:
             from codex_client.client.aiohttp_link import AiohttpLink
-        except ImportError:
-            reason = "is not installed"
+        except ImportError as error:
+            reason = f"cannot be used ({error})"
         else:
             if reason is None:
                 return AiohttpLink(tls=tls, proxy=self._proxy)
@@ -191,9 +197,16 @@ class ConnectionTransport(httpx.AsyncBaseTransport):
         raise ConfigurationError(f"aiohttp {reason}; use transport='httpx', or 'auto'")
 
     def _tls(self, *, http2: bool) -> ssl.SSLContext:
-        return self._ssl_context or _shared_ssl_context(
-            os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"), http2
-        )
+        if self._ssl_context is not None:
+            return self._ssl_context
+        file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        try:
+            return _shared_ssl_context(file, folder, http2)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the certificates of SSL_CERT_FILE={file!r} or SSL_CERT_DIR={folder!r} cannot be read "
+                f"({error.strerror}); correct these variables"
+            ) from error
 
 
 class _Loan:
@@ -243,9 +256,11 @@ class _OnePiece(AsyncIterator[bytes]):
 def _shared_ssl_context(cert_file: str | None, cert_dir: str | None, http2: bool) -> ssl.SSLContext:
     """One for all clients and these settings, which httpx reads itself. Making one takes milliseconds of CPU.
 
-    httpcore writes into it which versions of HTTP are offered, so each choice has one of its own.
+    httpcore writes into it which versions of HTTP are offered, so each choice has one of its own; aiohttp does not.
     """
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1", "h2"] if http2 else ["http/1.1"])
+    return context
 
 
 def _parse_proxy(url: str) -> httpx.Proxy:

@@ -28,9 +28,12 @@ class CoreLink:
 
     @property
     def is_spent(self) -> bool:
-        exchange = self._exchange
-        # A proxy's sees to that itself.
-        return isinstance(exchange, httpcore.AsyncHTTPConnection) and (exchange.is_closed() or exchange.has_expired())
+        exchange, network = self._exchange, self._network.newest
+        if network is None or not isinstance(exchange, httpcore.AsyncHTTPConnection):
+            # Not connected yet, or through a proxy, whose pool sees to that itself.
+            return False
+        # httpcore does not look at the socket of an HTTP/2 connection.
+        return exchange.is_closed() or exchange.has_expired() or network.get_extra_info("is_readable")
 
     async def send(self, request: httpx.Request, release: Release) -> httpx.Response:
         assert isinstance(request.stream, httpx.AsyncByteStream)

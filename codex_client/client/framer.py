@@ -183,7 +183,7 @@ class SseFramer:
         id_ = self.last_event_id
         if usual := _USUAL_BLOCK.fullmatch(text):
             return [ServerSentEvent(usual[1], usual[2], id_)]
-        if text.startswith(_USUAL_BEGINNINGS):
+        if text.startswith(_USUAL_BEGINNINGS) and "\n\n" in text:
             pieces = _USUAL_BLOCKS.split(text)
             if not any(pieces[::3]):
                 return [

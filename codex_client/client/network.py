@@ -77,4 +77,7 @@ def _pause() -> Generator[Pause, None, None]:
 
 
 def _backend() -> httpcore.AsyncNetworkBackend:
-    return AsyncioNetwork() if runs_on_asyncio() else cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+    if runs_on_asyncio() == "own loop":
+        return AsyncioNetwork()
+    # uvloop's TLS loses what came last where the server ends without saying so.
+    return cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Protocol
 
+from anyio.lowlevel import checkpoint
 from httpx_sse import ServerSentEvent
 
 from codex_client.api import Clock
@@ -103,10 +104,16 @@ class FrameReader:
             if not chunk:
                 self.unterminated = self._framer.feed_eof()
                 return []
+            began = self._clock.monotonic()
             frames = self._framer.feed(chunk)
             if frames:
                 self._seen_frame = True
                 return frames
+            # A flood of comments is never waited for: it must not outrun the limit, nor keep all other tasks waiting.
+            self._seconds_left -= self._clock.monotonic() - began
+            if self._seconds_left <= 0:
+                raise self._timed_out()
+            await checkpoint()
 
     async def read_body(self) -> bytes | None:
         """The whole body where it is one JSON value, None where it is a stream of events.
@@ -130,15 +137,16 @@ class FrameReader:
         if self._head:
             head, self._head = self._head, b""
             return head
-        if ready := await self._answer.read_ready():
-            return ready
-        # A scope for each wait only: it costs more than to decode an event.
         began = self._clock.monotonic()
-        with self._clock.move_on_after(max(0.0, self._seconds_left)):
-            chunk = await self._answer.read_chunk()
-            self._seconds_left -= self._clock.monotonic() - began
-            return chunk
-        raise self._timed_out()
+        chunk = await self._answer.read_ready()
+        if not chunk:
+            # A scope for each wait only: it costs more than to decode an event.
+            with self._clock.move_on_after(max(0.0, self._seconds_left)) as scope:
+                chunk = await self._answer.read_chunk()
+            if scope.cancelled_caught:
+                raise self._timed_out()
+        self._seconds_left -= self._clock.monotonic() - began
+        return chunk
 
     async def _read_head(self, *, labelled: bool) -> tuple[bytes, _Kind]:
         """The bytes up to where it is clear what they begin."""

@@ -81,7 +81,7 @@ class Run:
             event = self._read(data)
         except ValidationError:
             return None
-        if event.output_index != self._output_index or self._part_index(event) != self._part:
+        if event.output_index != self._output_index or self._part_index(event) != self._part or not event.delta:
             return None
         self._keep(event.delta)
         return event
@@ -115,7 +115,7 @@ class OutputItems:
         except ValidationError:
             return None
         entry = self._by_wire_index.get(event.output_index)
-        if entry is None or entry.index != event.output_index:
+        if entry is None or entry.index != event.output_index or not event.delta:
             return None
         kind = frame.kind
         pieces = entry.pieces.get((kind, frame.part_index(event)))

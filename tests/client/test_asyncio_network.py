@@ -114,6 +114,26 @@ async def test_an_address_that_fails_is_followed_by_the_next_at_once(
             await (await connect()).aclose()
 
 
+async def test_a_family_that_the_system_lacks_is_passed_over(
+    found: dict[str, Address], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, refused = socket.socket, list[int]()
+
+    def without_the_first(family: int = -1, *options: Any, **more: Any) -> socket.socket:
+        if not refused:
+            refused.append(family)
+            raise OSError(97, "Address family not supported by protocol")
+        return make(family, *options, **more)
+
+    with listening() as listener:
+        found |= {"first": (HERE, closed_port()), "second": listener.getsockname()}
+        monkeypatch.setattr(asyncio_network.socket, "socket", without_the_first)
+        stream = await connect()
+        monkeypatch.undo()
+        await stream.aclose()
+    assert len(refused) == 1
+
+
 async def test_of_two_that_answer_together_one_is_closed(
     found: dict[str, Address], monkeypatch: pytest.MonkeyPatch
 ) -> None:

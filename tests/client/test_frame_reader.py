@@ -268,3 +268,19 @@ async def test_a_stall_ends_every_kind_of_read(
         await clock.wait_for_timer(20.0)
         clock.advance(20.0)
     assert isinstance(failures[0], FirstEventTimeoutError)
+
+
+class Flood(WrittenAnswer):
+    """Comments that have always arrived already; each look takes a second of the clock."""
+
+    async def read_ready(self) -> bytes:
+        self._clock.advance(1.0)
+        return b":\n\n"
+
+
+async def test_a_flood_of_comments_that_is_never_waited_for_does_not_outrun_the_limit() -> None:
+    clock = ManualClock()
+    frames = FrameReader(Flood(clock), clock=clock, first_event=20.0, idle=10.0, max_frame_bytes=1000)
+    with anyio.fail_after(30), pytest.raises(FirstEventTimeoutError):
+        await frames.read()
+    assert clock.monotonic() == 20.0

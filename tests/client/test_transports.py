@@ -149,7 +149,9 @@ async def test_auto_does_without_aiohttp_where_it_is_not_installed(links: list[s
 @pytest.mark.usefixtures("without_aiohttp", "needs_asyncio")
 async def test_aiohttp_that_went_missing_is_told() -> None:
     async with httpx.AsyncClient(transport=ConnectionTransport(engine="aiohttp")) as client:
-        with pytest.raises(ConfigurationError, match="aiohttp is not installed; use transport='httpx', or 'auto'"):
+        with pytest.raises(
+            ConfigurationError, match=r"aiohttp cannot be used \(.*\); use transport='httpx', or 'auto'"
+        ):
             await client.post("http://127.0.0.1:1")
 
 
