@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ T = TypeVar("T")
 
 # After so many seconds a quick run, which has to end within a minute, does what it must and no more.
 _QUICK_SECONDS = 47.0
+# A contender's package is missing, or the interpreter that would have it.
+_NOT_INSTALLED = re.compile(r"ModuleNotFoundError|ImportError|cannot be run")
 
 
 class Refused(Exception):
@@ -95,7 +98,9 @@ class Run:
     @property
     def sound(self) -> bool:
         """Whether nothing failed but contenders that are not installed, and this library took part in all."""
-        return all(name in CONTENDERS and name != CODEX for name in self.skipped)
+        return all(
+            name in CONTENDERS and name != CODEX and _NOT_INSTALLED.search(why) for name, why in self.skipped.items()
+        )
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self._begun:6.1f} s  {text}", file=sys.stderr, flush=True)

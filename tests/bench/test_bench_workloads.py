@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bench.contenders import CODEX
+from bench.contenders import CODEX, LITELLM
 from bench.contenders.base import Setup
 from bench.contenders.codex import open_default
 from bench.processes import Server, WorkerError
@@ -161,3 +161,18 @@ def test_who_fails_in_one_round_has_no_figure(server: Server) -> None:
     assert asked == ["a", "b", "c", "b", "c", "a", "a", "c"]
     assert run.skipped == {"b: x": "gone"}
     assert not run.sound
+
+
+@pytest.mark.parametrize(
+    "name, why, sound",
+    [
+        (LITELLM, "ModuleNotFoundError: No module named 'litellm'", True),
+        (LITELLM, "/no/python cannot be run: No such file or directory", True),
+        (LITELLM, "TypeError: broken at its start", False),
+        (CODEX, "ModuleNotFoundError: No module named 'codex_client'", False),
+    ],
+)
+def test_only_a_peer_that_is_not_installed_may_be_missing(server: Server, name: str, why: str, sound: bool) -> None:
+    run = Run(server, quick=True, rounds=1, litellm_python=None)
+    run.skipped[name] = why
+    assert run.sound is sound
