@@ -8,6 +8,8 @@ import gc
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,10 @@ def nothing_from_the_environment() -> Iterator[None]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     # Modules and test items live as long as the run: set aside, they make the collections below cost next to nothing.
+    # So what tests load only later is loaded now.
+    for large in ("aiohttp", "matplotlib.figure", "codex_client.client.aiohttp_link", "codex_client.classify"):
+        with suppress(ImportError):
+            import_module(large)
     gc.freeze()
 
 
