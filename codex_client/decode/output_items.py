@@ -68,7 +68,7 @@ class Run:
     __slots__ = ("_keep", "_output_index", "_part", "_part_index", "_read", "name")
 
     def __init__(self, name: str, frame: TextFrame, output_index: int, part: int, pieces: list[str]) -> None:
-        self.name = name
+        self.name: str = name
         self._read = frame.exact.validate_json
         self._part_index = frame.part_index
         self._output_index = output_index
