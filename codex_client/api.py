@@ -117,8 +117,12 @@ class AuthProvider(Protocol):
         """
         ...
 
-    async def report(self, lease: Lease, outcome: AttemptOutcome) -> None:
-        """How the attempt went."""
+    async def report(self, lease: Lease, outcome: AttemptOutcome) -> bool | None:
+        """How the attempt went, told once for each.
+
+        True where another account stands ready for what this one failed at: the attempt is then repeated at once with
+        the next lease, as long as no output has been released, whether or not the error is worth another try by itself.
+        """
         ...
 
     @property

@@ -31,23 +31,25 @@ _MAX_LEFTOVERS = 64 * 1024
 # A report may write to a store; it must end even when the turn was cancelled.
 _REPORT_SECONDS = 5.0
 
-Report: TypeAlias = Callable[[AttemptOutcome], Awaitable[None]]
+Report: TypeAlias = Callable[[AttemptOutcome], Awaitable[bool | None]]
 
 _log = logging.getLogger("codex_client")
 
 
-async def report_quietly(report: Report, outcome: AttemptOutcome) -> None:
-    """Tell an auth provider how an attempt went, also while cancelled, for at most 5 s.
+async def report_quietly(report: Report, outcome: AttemptOutcome) -> bool:
+    """Tell an auth provider how an attempt went, also while cancelled, for at most 5 s. Gives its answer: whether
+    another account stands ready.
 
     What it raises is logged: a store that cannot be written must neither spoil a good turn nor hide why a bad one
     ended.
     """
     with anyio.move_on_after(_REPORT_SECONDS, shield=True):
         try:
-            await report(outcome)
+            return bool(await report(outcome))
         except Exception as error:  # noqa: BLE001
             # Its class only: the text of a credential's store may quote the credential.
             _log.warning("the auth provider's report failed: %s", type(error).__name__)
+    return False
 
 
 class AnswerOwner(Protocol):

@@ -41,6 +41,7 @@ class Attempts:
         self._observer = observer
         self._dice = dice
         self._refresh = False
+        self._rotate = False
 
     async def run(self) -> HttpAnswer:
         """The first answer. Raises what the last attempt failed with, or `RetryLimitError`."""
@@ -57,6 +58,7 @@ class Attempts:
 
     async def _attempt(self) -> HttpAnswer:
         number, clock = self._budget.begin_attempt(), self._config.clock
+        self._rotate = False
         began = clock.monotonic()
         try:
             lease = await self._auth.lease(conversation_id=self._config.conversation_id, forced_refresh=self._refresh)
@@ -73,7 +75,7 @@ class Attempts:
                 if failure is not None:
                     self._record(number, began, error=failure)
             finally:
-                await self._report(lease, failure)
+                self._rotate = await self._report(lease, failure) and failure is not None
             raise
         try:
             self._record(number, began, status=answer.status_code, request_id=answer.request_id)
@@ -101,31 +103,35 @@ class Attempts:
         duration = self._config.clock.monotonic() - began
         self._observer.record(ApiRequest(number, duration, status, request_id, error))
 
-    async def _report(self, lease: Lease, error: CodexError | None) -> None:
+    async def _report(self, lease: Lease, error: CodexError | None) -> bool:
         outcome = AttemptOutcome(error=error)
         if isinstance(error, UnexpectedStatusError):
             outcome = AttemptOutcome(error.status, error, error.rate_limits)
-        await report_quietly(partial(self._auth.report, lease), outcome)
+        return await report_quietly(partial(self._auth.report, lease), outcome)
 
     def _is_worth_another(self, state: RetryCallState) -> bool:
+        self._rotate = self._rotate and self._budget.take_rotation()
+        if self._rotate:
+            return True
         can_refresh = self._auth.can_refresh and not self._budget.refreshed
         return should_retry(_error_of(state), self._config.retry, can_refresh=can_refresh)
 
     def _none_left(self, state: RetryCallState) -> bool:
         # A new credential is worth its try even where nothing is retried; there is one in a turn.
-        return self._budget.request_retries_left <= 0 and not isinstance(_error_of(state), AuthenticationError)
+        is_free = self._rotate or isinstance(_error_of(state), AuthenticationError)
+        return self._budget.request_retries_left <= 0 and not is_free
 
     def _delay(self, state: RetryCallState) -> float:
         error = _failure_of(state)
-        if isinstance(error, AuthenticationError):
+        if self._rotate or isinstance(error, AuthenticationError):
             return 0.0
         return delay(self._config.retry, self._budget.request_retries + 1, error.retry_after, self._dice())
 
     def _prepare_retry(self, state: RetryCallState) -> None:
         error = _failure_of(state)
-        if isinstance(error, AuthenticationError):
+        if isinstance(error, AuthenticationError) and not self._rotate:
             self._budget.refreshed = self._refresh = True
-        else:
+        elif not self._rotate:
             self._budget.take_request_retry()
         if self._observer is not None:
             self._observer.record(Retry("request", self._budget.attempts + 1, state.upcoming_sleep, error))

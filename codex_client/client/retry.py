@@ -5,21 +5,26 @@ from __future__ import annotations
 from codex_client.client.config import RetryPolicy
 from codex_client.errors import AuthenticationError, CodexError
 
+# A pool takes the failed account out of its choice, so a turn ends before this: it guards against one that does not.
+MAX_ROTATIONS = 32
+
 
 class AttemptBudget:
     """What one turn may still try. One object, shared by the request layer and the stream layer.
 
     The turn makes at most 1 + request_max_retries + stream_max_retries attempts, and each layer draws only on its own
-    share, so that the two do not multiply. The one retry after a refreshed credential draws on neither.
+    share, so that the two do not multiply. The one retry after a refreshed credential draws on neither, nor does the
+    move to another account.
 
     `attempts`: begun so far. `client_request_id`: the id that all of them carry, set by the first. `refreshed`: a 401
-    has been answered with a new credential, which happens once in a turn.
+    has been answered with a new credential, which happens once in a turn for each account.
     """
 
     def __init__(self, request_max_retries: int, stream_max_retries: int) -> None:
         self.attempts: int = 0
         self.request_retries: int = 0
         self.stream_restarts: int = 0
+        self.rotations: int = 0
         self.refreshed: bool = False
         self.client_request_id: str | None = None
         self._request_max_retries = request_max_retries
@@ -50,6 +55,14 @@ class AttemptBudget:
         if self.stream_restarts_left <= 0:
             return False
         self.stream_restarts += 1
+        return True
+
+    def take_rotation(self) -> bool:
+        """Move on to another account, which may need a refresh of its own; False where that was done too often."""
+        if self.rotations >= MAX_ROTATIONS:
+            return False
+        self.rotations += 1
+        self.refreshed = False
         return True
 
 

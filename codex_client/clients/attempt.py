@@ -36,7 +36,7 @@ class Attempt:
         decoder: ResponseDecoder,
         *,
         header_events: Sequence[ResponseEvent] = (),
-        report: Callable[[AttemptOutcome], Awaitable[None]] | None = None,
+        report: Callable[[AttemptOutcome], Awaitable[bool | None]] | None = None,
         on_frame: Callable[[ServerSentEvent], None] | None = None,
     ) -> None:
         self._answer = answer
@@ -47,6 +47,7 @@ class Attempt:
         self._on_frame = on_frame
         self._began = False
         self._failure: CodexError | None = None
+        self._may_rotate = False
         self._rate_limits = [event.snapshot for event in header_events if isinstance(event, RateLimits)]
 
     @property
@@ -60,6 +61,11 @@ class Attempt:
     @property
     def headers(self) -> Mapping[str, str]:
         return self._answer.headers
+
+    @property
+    def may_rotate(self) -> bool:
+        """Known once it is closed: whether another account stands ready for what this attempt failed at."""
+        return self._may_rotate and self._failure is not None
 
     @property
     def ignored(self) -> Counter[str]:
@@ -104,7 +110,8 @@ class Attempt:
         report, self._report = self._report, None
         if report is None:
             return
-        await report_quietly(report, AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits)))
+        outcome = AttemptOutcome(self.status_code, self._failure, tuple(self._rate_limits))
+        self._may_rotate = await report_quietly(report, outcome)
 
     def _clean(self, error: CodexError) -> None:
         """Blank the request's own credential in what the server made us say: some servers echo it."""

@@ -134,15 +134,18 @@ class GenericClient:
         return TurnWatch(observer, config.clock) if observer is not None else None
 
 
-def _once(report: Callable[[AttemptOutcome], Awaitable[None]]) -> Callable[[AttemptOutcome], Awaitable[None]]:
+def _once(
+    report: Callable[[AttemptOutcome], Awaitable[bool | None]],
+) -> Callable[[AttemptOutcome], Awaitable[bool | None]]:
     """A report that is made by who comes first: the attempt that is closed, or the answer whose stream was dropped."""
     told = False
 
-    async def report_first(outcome: AttemptOutcome) -> None:
+    async def report_first(outcome: AttemptOutcome) -> bool | None:
         nonlocal told
-        if not told:
-            told = True
-            await report(outcome)
+        if told:
+            return None
+        told = True
+        return await report(outcome)
 
     return report_first
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
 
 from codex_client.api import Retry, TurnObserver
-from codex_client.client.config import ClientConfig
+from codex_client.client.config import ClientConfig, RetryPolicy
 from codex_client.client.retry import AttemptBudget, delay, should_retry
 from codex_client.clients.attempt import Attempt
 from codex_client.errors import CodexError, RetryLimitError
@@ -101,14 +101,21 @@ class RestartingSource:
             raise error
         if error.retry_after is None:
             error.retry_after = self._seconds_to_reset(error)
+        seconds = 0.0
+        if not (self._attempt.may_rotate and self._budget.take_rotation()):
+            seconds = self._delay(error, policy)
+        if self._observer is not None:
+            self._observer.record(Retry("stream", self._budget.attempts + 1, seconds, error))
+        if seconds > 0:
+            await self._config.clock.sleep(seconds)
+
+    def _delay(self, error: CodexError, policy: RetryPolicy) -> float:
+        """Seconds until the same account is asked again; raises where it is not worth it, or too late."""
         if not should_retry(error, policy):
             raise error
         if not self._budget.take_stream_restart():
             self._give_up(error)
-        seconds = delay(policy, self._budget.stream_restarts, error.retry_after, self._dice())
-        if self._observer is not None:
-            self._observer.record(Retry("stream", self._budget.attempts + 1, seconds, error))
-        await self._config.clock.sleep(seconds)
+        return delay(policy, self._budget.stream_restarts, error.retry_after, self._dice())
 
     def _seconds_to_reset(self, error: CodexError) -> float | None:
         """Advice that a failure gave as a point in time: decoders have no clock to turn it into a wait."""
