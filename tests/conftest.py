@@ -108,6 +108,8 @@ def leaks_belong_to_their_test(request: pytest.FixtureRequest) -> Iterator[None]
     yield
     if "anyio_backend" in request.fixturenames:
         gc.collect()
+        # What lives on is pytest's own: without this each collection looks through all earlier tests' reports again.
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
