@@ -12,7 +12,8 @@ PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.
 	codex_client/schema.py codex_client/items.py codex_client/model_variants.py codex_client/prompt.py \
 	codex_client/events.py codex_client/model_provider.py codex_client/aggregate.py codex_client/condense.py \
 	codex_client/payload/* codex_client/decode/* codex_client/client/framer.py codex_client/client/retry.py \
-	codex_client/client/rate_limits.py
+	codex_client/client/rate_limits.py codex_client/auth/claims.py codex_client/auth/pkce.py \
+	codex_client/credentials/quota.py codex_client/credentials/quota_state.py codex_client/credentials/selection.py
 pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
 
 .PHONY: help test demo bench bench-check soak lint format types imports docs clean

@@ -23,6 +23,10 @@ _BARE_PART = re.sub(r"\?P<\w+>", "?:", _PART)
 # The gaps are bounded so that no text, however long, takes more than linear time.
 _COMPOUND = rf"{_BARE_PART}(?:\s{{0,2}}(?:,|and)?\s{{0,2}}{_BARE_PART}){{0,5}}"
 _ADVICE = rf"\b(?:try again in|retry(?: again)? (?:in|after)|wait(?: for)?)\s{{1,4}}(?P<duration>{_COMPOUND})"
+# The names of the headers that tell limits, in lower case. `x-codex-turn-state` is none: it is a session's secret.
+LIMIT_HEADER = re.compile(
+    r"^(?:x-codex-(?!turn-state)|(?:x-)?ratelimit|x-quota-snapshot-|x-.+-(?:primary|secondary)-|x-.+-limit-name$)"
+)
 # A bare number this large is no duration but Unix time (2001 or later); this much larger, and it counts milliseconds.
 _FIRST_EPOCH = 1e9
 _FIRST_EPOCH_MS = 1e11

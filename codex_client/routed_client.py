@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.client.config import ChatConfig, ClientConfig, ResponsesConfig
@@ -15,18 +15,25 @@ from codex_client.stream import ResponseStream
 
 if TYPE_CHECKING:
     from codex_client.clients.generic import GenericClient
+    from codex_client.decode.usage import UsageReport
 
 C = TypeVar("C", bound=ClientConfig)
+
+
+class Closeable(Protocol):
+    async def aclose(self) -> None: ...
 
 
 class RoutedApiClient:
     """A `ResponsesApiClient` or a `ChatCompletionsApiClient`, whichever the provider speaks.
 
-    Takes a plain `ClientConfig`, or one of its two special forms. `api` is the client behind it.
+    Takes a plain `ClientConfig`, or one of its two special forms. `api` is the client behind it. `owned` is closed with
+    it, such as a pool that was made for it alone.
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(self, config: ClientConfig, *, owned: Closeable | None = None) -> None:
         self.api: GenericClient = _client_for(config)
+        self._owned = owned
 
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
         """See `GenericClient.stream`."""
@@ -36,9 +43,17 @@ class RoutedApiClient:
         """See `GenericClient.collect`."""
         return await self.api.collect(prompt)
 
+    async def usage(self) -> UsageReport:
+        """See `GenericClient.usage`."""
+        return await self.api.usage()
+
     async def aclose(self) -> None:
         """Close the connections that this client owns."""
-        await self.api.aclose()
+        try:
+            await self.api.aclose()
+        finally:
+            if self._owned is not None:
+                await self._owned.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
-from codex_client.retry_advice import exhausted_delay, header_delay, reset_at, reset_duration, text_delay
+from codex_client.retry_advice import exhausted_delay, header_delay, reset_at, reset_duration
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -13,8 +13,8 @@ JsonObject: TypeAlias = dict[str, Any]
 _DELAY_KEYS = ("resets_in_seconds", "retry_after", "retryDelay")
 
 
-def told_delay(places: Sequence[JsonObject], message: str | None, now: float | None) -> float | None:
-    """Seconds to wait, from the first that tells it: headers inside the body, a length of time, a moment, the text.
+def told_delay(places: Sequence[JsonObject], now: float | None) -> float | None:
+    """Seconds to wait, from the first that tells it: headers inside the body, a length of time, a moment.
 
     `places`: the objects to look in, the nearest to the failure first. Without `now` a moment says nothing.
     """
@@ -26,9 +26,7 @@ def told_delay(places: Sequence[JsonObject], message: str | None, now: float | N
             if (delay := _length(place.get(key))) is not None:
                 return delay
     moment = told_moment(places, now)
-    if moment is not None and now is not None:
-        return max(0.0, moment - now)
-    return text_delay(message or "")
+    return None if moment is None or now is None else max(0.0, moment - now)
 
 
 def told_moment(places: Sequence[JsonObject], now: float | None) -> float | None:
@@ -52,16 +50,20 @@ def finite(value: Any) -> float | None:
     return number if 0 <= number < float("inf") else None
 
 
+def told_headers(place: JsonObject) -> dict[str, str]:
+    """`error.headers`, empty where there are none: the values are strings, numbers, or lists of them."""
+    held: Any = place.get("headers")
+    if not isinstance(held, dict):
+        return {}
+    return {str(name): _header_value(value) for name, value in cast("JsonObject", held).items()}
+
+
 def _length(value: Any) -> float | None:
     return reset_duration(value) if isinstance(value, str) else finite(value)
 
 
 def _headers_delay(place: JsonObject, now: float | None) -> float | None:
-    """`error.headers`: the values are strings, numbers, or lists of them."""
-    held: Any = place.get("headers")
-    if not isinstance(held, dict):
-        return None
-    headers = {str(name): _header_value(value) for name, value in cast("JsonObject", held).items()}
+    headers = told_headers(place)
     delay = header_delay(headers, now=now)
     return exhausted_delay(headers, now=now) if delay is None else delay
 

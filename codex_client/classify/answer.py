@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from codex_client.classify.failure import ServerFailure, parse_failure
-from codex_client.classify.meaning import BLOCKED, Meaning
+from codex_client.classify.meaning import BLOCKED, USAGE_LIMIT, Meaning
 from codex_client.classify.table import meaning_of
 from codex_client.errors.status import REQUEST_ID_HEADERS
 from codex_client.masking import excerpt
@@ -59,8 +59,11 @@ class Answer:
 
     @cached_property
     def retry_after(self) -> float | None:
-        """Headers first, then the used-up window, then the body."""
+        """Headers first, then the used-up window, then the body; a usage limit's own reset before any window."""
         delay = header_delay(self.headers, now=self.now)
+        # Of several used-up windows it alone knows which one was hit.
+        if delay is None and self.meaning is USAGE_LIMIT and self.failure.in_structure:
+            delay = self.failure.retry_after
         # Every answer carries its windows; only a 429 says that one of them was the reason.
         if delay is None and self.status == 429:
             delay = exhausted_delay(self.headers, now=self.now)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-from codex_client.classify.advice import JsonObject, finite, told_delay, told_moment
+from codex_client.classify.advice import JsonObject, finite, told_delay, told_headers, told_moment
 from codex_client.masking import mask_secrets
+from codex_client.retry_advice import LIMIT_HEADER, text_delay
 
 # Real bodies nest three levels: event, response, error.
 _MAX_DEPTH = 6
 # Far more than any real message; in a stream one may be as large as a frame.
 _MAX_TEXT = 8192
+_MAX_MINUTES = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,9 @@ class ServerFailure:
     """One failure in the server's own words, credentials blanked. Every field may be unknown.
 
     `code` as written; a number becomes its digits. `status`: an HTTP status (400 to 599) told inside the body.
-    `retry_after`: seconds to wait; `resets_at`: Unix seconds.
+    `retry_after`: seconds to wait; `resets_at`: Unix seconds. `in_structure`: fields told that, and not the message.
+    `window_minutes`: the length of the window that is used up. `limit_headers`: those of the headers told inside the
+    body that speak of limits, with lower-case names.
     """
 
     code: str | None = None
@@ -32,6 +36,9 @@ class ServerFailure:
     retry_after: float | None = None
     resets_at: float | None = None
     plan_type: str | None = None
+    in_structure: bool = field(default=False, compare=False)
+    window_minutes: int | None = None
+    limit_headers: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
 
 def parse_failure(value: Any, *, now: float | None = None) -> ServerFailure:
@@ -49,15 +56,21 @@ def parse_failure(value: Any, *, now: float | None = None) -> ServerFailure:
     if upstream is not None:
         message = _joined(message, upstream.message)
         code = upstream.code if upstream.code and _as_status(code) is not None else code
+    delay, resets_at = told_delay(places, now), told_moment(places, now)
+    # A moment in structure comes before words, also where only its reader can tell how long it is until then.
+    in_structure = delay is not None or resets_at is not None
     return ServerFailure(
         code=code,
         error_type=_error_type(layers),
         message=message,
         param=_param(layers),
         status=_status(layers),
-        retry_after=told_delay(places, message, now),
-        resets_at=told_moment(places, now),
+        retry_after=delay if in_structure else text_delay(message or ""),
+        resets_at=resets_at,
+        in_structure=in_structure,
         plan_type=next((plan for place in places if (plan := _text(place.get("plan_type")))), None),
+        window_minutes=_window_minutes(places),
+        limit_headers=_limit_headers(places),
     )
 
 
@@ -162,6 +175,22 @@ def _status(layers: list[JsonObject]) -> int | None:
 def _as_status(value: Any) -> int | None:
     number = finite(value)
     return int(number) if number is not None and 400 <= number < 600 and number.is_integer() else None
+
+
+def _window_minutes(places: list[JsonObject]) -> int | None:
+    """`limit_window_minutes` counts where it fits into 16 bits (codex's rule), also as digits; 0 is no length."""
+    for place in places:
+        value: Any = place.get("limit_window_minutes")
+        number = None if isinstance(value, float) else finite(value)
+        if number is not None and 0 < number <= _MAX_MINUTES and number.is_integer():
+            return int(number)
+    return None
+
+
+def _limit_headers(places: list[JsonObject]) -> dict[str, str]:
+    headers = next((headers for place in places if (headers := told_headers(place))), dict[str, str]())
+    lowered = ((name.lower(), _text(value)) for name, value in headers.items())
+    return {name: value for name, value in lowered if value and LIMIT_HEADER.search(name)}
 
 
 def _upstream(places: list[JsonObject]) -> ServerFailure | None:

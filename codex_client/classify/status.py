@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from codex_client.classify.answer import Answer
+from codex_client.classify.limits import told_refusal, with_refusal
 from codex_client.classify.meaning import BLOCKED, CREDENTIAL, USAGE_LIMIT
 from codex_client.errors import UnexpectedStatusError
 from codex_client.errors.status import REQUEST_ID_HEADERS
@@ -67,10 +68,14 @@ def status_error(
     """The error of the right class with all that the answer tells; `retryable` and `rotate_account` are the table's.
 
     `body` may be cut off; `now` in Unix seconds. `env_key` names the environment variable of the API key, for the
-    advice on a refused one. What is kept of body, headers and URL holds no credential.
+    advice on a refused one. `rate_limits`: those of the headers; a usage limit adds what its body tells. What is kept
+    of body, headers and URL holds no credential.
     """
     answer = Answer(status, body, lower_names(headers), now)
-    failure, meaning = answer.failure, answer.meaning
+    failure, meaning, resets_at = answer.failure, answer.meaning, _resets_at(answer)
+    if meaning is USAGE_LIMIT:
+        refusal = told_refusal(failure, resets_at=resets_at, now=now)
+        rate_limits = with_refusal(rate_limits, refusal, answer.headers)
     error = meaning.status_class(
         _message(answer, url, env_key),
         status=status,
@@ -84,7 +89,7 @@ def status_error(
         cf_ray=answer.told("cf-ray"),
         headers=_safe_headers(answer),
         retry_after=answer.retry_after,
-        resets_at=_resets_at(answer),
+        resets_at=resets_at,
         plan_type=failure.plan_type or answer.told("x-codex-plan-type"),
         rate_limits=rate_limits,
     )

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from codex_client.model_variants import Credits, RateLimitSnapshot, RateLimitWindow
-from codex_client.retry_advice import number, reset_at, within_renewal
+from codex_client.retry_advice import LIMIT_HEADER, number, reset_at, within_renewal
 
-_RELEVANT = re.compile(r"^(?:x-codex-|(?:x-)?ratelimit|x-quota-snapshot-|x-.+-(?:primary|secondary)-|x-.+-limit-name$)")
 _CODEX_USED = re.compile(r"x-(.+)-primary-used-percent")
 _DEFAULT_FAMILY = "codex"
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
@@ -51,7 +51,7 @@ class HeaderRateLimits:
         for read in (_codex_families, _counted, _ietf, _quota_snapshots):
             for snapshot in read(told, now):
                 families.setdefault(snapshot.limit_id, snapshot)
-        return list(families.values())
+        return [replace(snapshot, source="header", fetched_at=now) for snapshot in families.values()]
 
 
 def server_model(headers: Mapping[str, str]) -> str | None:
@@ -74,7 +74,7 @@ def _get(headers: Mapping[str, str], name: str) -> str | None:
 
 def _limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Only the names that matter here, in lower case: most answers have none."""
-    return {name: headers[key] for key in headers if _RELEVANT.search(name := key.lower())}
+    return {name: headers[key] for key in headers if LIMIT_HEADER.search(name := key.lower())}
 
 
 def _codex_families(told: Mapping[str, str], now: float) -> Iterator[RateLimitSnapshot]:

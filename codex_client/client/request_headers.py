@@ -86,7 +86,7 @@ def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
         "accept": "text/event-stream",
         "accept-encoding": ACCEPTED,
         "content-type": "application/json",
-        "user-agent": _user_agent(),
+        "user-agent": user_agent(),
         "x-client-request-id": client_request_id,
     }
     if config.conversation_id:
@@ -95,7 +95,8 @@ def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
     return headers
 
 
-def _user_agent() -> str:
+def user_agent() -> str:
+    """What this library calls itself: its name and version, Python's, and the system."""
     return f"codex_client/{__version__} (python {'.'.join(map(str, sys.version_info[:3]))}; {sys.platform})"
 
 

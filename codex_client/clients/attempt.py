@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 from httpx_sse import ServerSentEvent
 
-from codex_client.api import AttemptOutcome, ResponseDecoder
+from codex_client.api import AttemptOutcome, Clock, RateLimitProvider, RawFrame, ResponseDecoder, SystemClock
 from codex_client.client.answer import report_quietly
+from codex_client.client.framer import RawFrames
+from codex_client.client.rate_limits import HeaderRateLimits
 from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
-from codex_client.errors import CodexError, IdleTimeoutError, ReadError, StreamClosedError
+from codex_client.errors import CodexError, IdleTimeoutError, ReadError, ResponseFailedError, StreamClosedError
 from codex_client.events import RateLimits, ResponseEvent
+
+FeedRun: TypeAlias = Callable[[Sequence[RawFrame], int], Sequence[ResponseEvent]]
 
 _END_MARKERS = ("[DONE]", "DONE")
 
@@ -26,7 +32,8 @@ class Attempt:
     """The events of one answer, in batches, one per network read.
 
     States: the headers' events; then either a JSON body in one piece, or frames; then over. A failure is kept until the
-    events that came before it have been handed out. `report` is told how it ended, once.
+    events that came before it have been handed out. `report` is told how it ended, once. `rate_limits` reads the
+    headers that a failure inside the stream may carry; `clock` dates what the stream tells of limits.
     """
 
     def __init__(
@@ -38,6 +45,8 @@ class Attempt:
         header_events: Sequence[ResponseEvent] = (),
         report: Callable[[AttemptOutcome], Awaitable[bool | None]] | None = None,
         on_frame: Callable[[ServerSentEvent], None] | None = None,
+        rate_limits: RateLimitProvider | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._answer = answer
         self._reader = reader
@@ -45,6 +54,9 @@ class Attempt:
         self._header_events = header_events
         self._report = report
         self._on_frame = on_frame
+        self._feed_run: FeedRun | None = getattr(decoder, "feed_run", None)
+        self._limits_reader = rate_limits or HeaderRateLimits()
+        self._clock = clock or SystemClock()
         self._began = False
         self._failure: CodexError | None = None
         self._may_rotate = False
@@ -89,6 +101,8 @@ class Attempt:
                 self._failure = error
                 break
             self._failure = self._failure or self._decoder.failure
+            if isinstance(self._failure, ResponseFailedError):
+                self._date_failure(self._failure)
             if events:
                 return events
         if self._failure is not None:
@@ -137,18 +151,58 @@ class Attempt:
 
     def _decode(self, frames: Sequence[ServerSentEvent]) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []
-        decoder, on_frame = self._decoder, self._on_frame
         try:
-            for frame in frames:
-                if on_frame is not None:
-                    on_frame(frame)
-                events += decoder.feed(frame)
-                if decoder.finished:
-                    break
+            if self._feed_run is not None and isinstance(frames, RawFrames):
+                self._decode_runs(self._feed_run, frames, events)
+            else:
+                self._decode_each(frames, events)
         except CodexError as error:
             self._failure = error
-        self._rate_limits += [event.snapshot for event in events if isinstance(event, RateLimits)]
+        if RateLimits in map(type, events):
+            self._date_limits(events)
         return events
+
+    def _decode_each(self, frames: Iterable[ServerSentEvent], events: list[ResponseEvent]) -> None:
+        decoder, on_frame = self._decoder, self._on_frame
+        for frame in frames:
+            if on_frame is not None:
+                on_frame(frame)
+            events += decoder.feed(frame)
+            if decoder.finished:
+                break
+
+    def _decode_runs(self, feed_run: FeedRun, frames: RawFrames, events: list[ResponseEvent]) -> None:
+        raw, position = frames.raw, 0
+        while position < len(raw) and not self._decoder.finished:
+            run = feed_run(raw, position)
+            events += run
+            begun, position = position, position + len(run)
+            if self._on_frame is not None:
+                for frame in frames[begun:position]:
+                    self._on_frame(frame)
+            if position < len(raw):
+                # One that no run takes.
+                self._decode_each(frames[position : position + 1], events)
+                position += 1
+
+    def _date_limits(self, events: list[ResponseEvent]) -> None:
+        """Decoders have no clock."""
+        now = self._clock.time()
+        for index, event in enumerate(events):
+            if isinstance(event, RateLimits):
+                snapshot = replace(event.snapshot, fetched_at=now)
+                events[index] = RateLimits(snapshot)
+                self._rate_limits.append(snapshot)
+
+    def _date_failure(self, failure: ResponseFailedError) -> None:
+        # The rules of failures are loaded with the first one.
+        from codex_client.classify import date_failure
+
+        self._clean(failure)
+        failure.headers = {name: self._answer.clean(value) for name, value in failure.headers.items()}
+        now = self._clock.time()
+        date_failure(failure, self._limits_reader.parse(failure.headers, now=now), now=now)
+        self._rate_limits += failure.rate_limits
 
     def _end(self) -> list[ResponseEvent]:
         """The body has ended. A last frame that lacks only its blank line counts if it is whole: some servers leave

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.api import (
@@ -31,6 +31,10 @@ from codex_client.payload.encode import encode_payload
 from codex_client.prompt import Prompt
 from codex_client.stream import EventSource, ResponseStream
 
+if TYPE_CHECKING:
+    from codex_client.client.exchange import Exchange
+    from codex_client.decode.usage import UsageReport
+
 
 class GenericClient:
     """A client for any API that has a payload builder and a decoder.
@@ -45,6 +49,8 @@ class GenericClient:
         self._decoder = decoder
         self._auth = _resolve_auth(config)
         self._executor = RequestExecutor(config, auth=self._auth)
+        self._exchange: Exchange | None = None
+        self._closed = False
 
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
         """One turn, as `async with client.stream(prompt) as stream`.
@@ -61,9 +67,34 @@ class GenericClient:
         async with self.stream(prompt) as stream:
             return await stream.collect()
 
+    async def usage(self) -> UsageReport:
+        """What the ChatGPT backend's usage endpoint says of the account: limits, plan and credits, without a turn.
+
+        Other providers have no such endpoint (`NotFoundError`). One forced refresh after a 401, no other retry. Raises
+        what a turn's request raises, and `UnexpectedContentError` for an answer that tells no usage.
+        """
+        if self._closed:
+            raise RuntimeError("the client is closed; make a new one")
+        # Few programs ask, so the others do not wait for it.
+        from codex_client.client.exchange import Exchange
+        from codex_client.clients.usage import fetch_usage
+
+        config = self._config
+        self._exchange = self._exchange or Exchange(
+            http_client=config.http_client, transport=config.transport, timeouts=config.timeouts, clock=config.clock
+        )
+        return await fetch_usage(
+            config.provider, self._auth, self._exchange, clock=config.clock, headers=config.extra_headers
+        )
+
     async def aclose(self) -> None:
         """Close the connections that this client owns."""
-        await self._executor.aclose()
+        self._closed = True
+        try:
+            await self._executor.aclose()
+        finally:
+            if self._exchange is not None:
+                await self._exchange.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,6 +143,8 @@ class GenericClient:
                 header_events=header_events(answer.headers, config.rate_limits, now=config.clock.time()),
                 report=report,
                 on_frame=watch.on_frame if watch else None,
+                rate_limits=config.rate_limits,
+                clock=config.clock,
             )
         except BaseException:
             # A decoder or a rate-limit provider that was plugged in may raise; the answer must not stay open for it.

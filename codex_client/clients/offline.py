@@ -62,6 +62,7 @@ def stream_from_fixture(
             answer,
             reader,
             decoder(tolerate_malformed=limits.tolerate_malformed, raw_events=limits.raw_events, request_id=None),
+            clock=clock,
         )
 
     return TurnBlock(open_source)

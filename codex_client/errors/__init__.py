@@ -50,6 +50,7 @@ from codex_client.errors.local import (
     MissingExtraError as MissingExtraError,
     PoolExhaustedError as PoolExhaustedError,
     TokenRefreshError as TokenRefreshError,
+    TokenStoreError as TokenStoreError,
     UnsupportedOperationError as UnsupportedOperationError,
 )
 from codex_client.errors.status import (

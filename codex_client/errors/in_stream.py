@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codex_client.errors.base import (
@@ -22,14 +23,15 @@ from codex_client.errors.base import (
 
 if TYPE_CHECKING:
     from codex_client.aggregate import CollectedResponse
-    from codex_client.model_variants import TokenUsage
+    from codex_client.model_variants import RateLimitSnapshot, TokenUsage
 
 
 class ResponseFailedError(CodexError):
     """The server ended the turn with a failure (`response.failed`, an `error` event, an in-band error object).
 
     `code` as the server wrote it, None when it wrote none. An unknown code is retryable while nothing has been
-    released. `token_usage` where the failure told what was spent.
+    released. `token_usage` where the failure told what was spent. `headers`: those about limits that came inside the
+    event; `rate_limits`: what they and the failure itself tell.
     """
 
     retryable = True
@@ -47,6 +49,8 @@ class ResponseFailedError(CodexError):
         resets_at: float | None = None,
         plan_type: str | None = None,
         token_usage: TokenUsage | None = None,
+        headers: Mapping[str, str] | None = None,
+        rate_limits: Sequence[RateLimitSnapshot] = (),
         partial: CollectedResponse | None = None,
     ) -> None:
         super().__init__(message, retry_after=retry_after)
@@ -58,6 +62,8 @@ class ResponseFailedError(CodexError):
         self.resets_at = resets_at
         self.plan_type = plan_type
         self.token_usage = token_usage
+        self.headers: dict[str, str] = dict(headers or {})
+        self.rate_limits: tuple[RateLimitSnapshot, ...] = tuple(rate_limits)
         self.partial = partial
 
 

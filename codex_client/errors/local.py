@@ -47,12 +47,32 @@ class LoginError(AuthError):
     """A login was tried and failed."""
 
 
-class TokenRefreshError(AuthError):
-    """A token could not be refreshed. `permanent`: trying again cannot help, the user must log in."""
+class TokenStoreError(AuthError):
+    """Tokens could not be read from their store, or not be saved in it."""
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+
+class TokenRefreshError(AuthError):
+    """A token could not be refreshed. `permanent`: trying again cannot help, the user must log in.
+
+    `code` is the issuer's, `status` its HTTP status, None where none came. `answer_lost`: the request may have arrived,
+    so the refresh token may have been used up.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        code: str | None = None,
+        status: int | None = None,
+        answer_lost: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message, retry_after=retry_after)
         self.permanent = permanent
+        self.code = code
+        self.status = status
+        self.answer_lost = answer_lost
         self.retryable: bool = not permanent
 
 

@@ -40,7 +40,7 @@ FULL = {
 
 
 @pytest.mark.parametrize("shape", [dict, httpx.Headers])
-def test_all_that_the_codex_family_tells_is_read(shape: type) -> None:
+def test_Q1_all_that_the_codex_family_tells_is_read(shape: type) -> None:
     assert parsed(shape(FULL)) == [
         RateLimitSnapshot(
             limit_id="codex",
@@ -81,7 +81,35 @@ def test_an_exhausted_weekly_window_as_seen_with_a_usage_limit() -> None:
     ]
 
 
-def test_the_default_family_comes_first_and_only_families_that_hold_data_come() -> None:
+def test_Q6_every_snapshot_says_that_headers_told_it_and_when() -> None:
+    told = parsed({**FULL, "x-spark-primary-used-percent": "5", "x-ratelimit-limit-requests": "5",
+                   "x-ratelimit-remaining-requests": "4"})  # fmt: skip
+    assert [snapshot.limit_id for snapshot in told] == ["codex", "spark", "requests"]
+    assert {(snapshot.source, snapshot.fetched_at) for snapshot in told} == {("header", NOW)}
+
+
+def test_Q1_a_used_up_window_without_length_and_reset_as_seen_with_usage_limits_is_kept() -> None:
+    headers = {"used-percent": "100", "window-minutes": "0", "reset-at": "", "reset-after-seconds": "0"}
+    (snapshot,) = parsed({f"x-codex-primary-{name}": value for name, value in headers.items()})
+    assert snapshot == RateLimitSnapshot(primary=RateLimitWindow(100.0))
+    assert snapshot.windows[0].label == "window"
+
+
+@pytest.mark.parametrize("name", ["spark-five", "spark_five", "Spark-Five"])
+def test_Q2_a_limit_id_is_the_same_with_dashes_and_underscores(name: str) -> None:
+    headers = {f"x-{name}-primary-used-percent": "5", f"x-{name}-limit-name": "Spark"}
+    assert parsed(headers) == [
+        RateLimitSnapshot(limit_id="spark_five", limit_name="Spark", primary=RateLimitWindow(5.0))
+    ]
+
+
+def test_Q5_the_recorded_windows_are_five_hours_and_a_week(captures: Path) -> None:
+    (recording,) = (captures / "headers" / "openai-chatgpt-codex").glob("*.json")
+    (snapshot,) = parsed(dict(json.loads(recording.read_text())["headers"]))
+    assert [window.label for window in snapshot.windows] == ["5 h", "weekly"]
+
+
+def test_Q2_the_default_family_comes_first_and_only_families_that_hold_data_come() -> None:
     headers = {
         "x-codex-other-primary-used-percent": "70",
         "x-codex-other-primary-window-minutes": "15",

@@ -1,0 +1,206 @@
+"""What is known of the accounts' limits: of each account and limit the newest snapshot, whatever order they came in.
+
+Which of two snapshots counts: the one fetched later. At the same moment a refusal counts before the usage endpoint,
+that before headers, those before an event: the refusal has the headers of its answer in it. A snapshot without a window
+says nothing of a limit, so it replaces none; only from the usage endpoint it means that there is no limit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from codex_client.credentials.quota_state import STALE_AFTER, QuotaState, blocked_until, describe, snapshot_state
+from codex_client.model_variants import LimitSource, RateLimitSnapshot
+
+T = TypeVar("T")
+
+_DEFAULT_LIMIT = "codex"
+_PRECEDENCE: Mapping[LimitSource | None, int] = {None: 0, "event": 1, "header": 2, "endpoint": 3, "error": 4}
+
+PlanSource: TypeAlias = Literal["endpoint", "header", "token"]
+"""Who told a plan, the most trusted first; events and refusals count as headers."""
+
+
+@dataclass(slots=True)
+class AccountQuota:
+    """One account's limits.
+
+    `limits`: the newest snapshot of each limit id. `paid`: the newest one that tells credits. `plans`: what each kind
+    of source said last, and when.
+    """
+
+    limits: dict[str, RateLimitSnapshot] = field(default_factory=dict[str, RateLimitSnapshot])
+    paid: RateLimitSnapshot | None = None
+    plans: dict[PlanSource, tuple[float, str]] = field(default_factory=dict["PlanSource", tuple[float, str]])
+
+    def add(self, snapshot: RateLimitSnapshot) -> bool:
+        """Take a snapshot in, dated by its `fetched_at`; whether it is the newest of its limit now."""
+        if snapshot.plan_type:
+            source = "endpoint" if snapshot.source == "endpoint" else "header"
+            self.tell_plan(snapshot.plan_type, source=source, at=_fetched_at(snapshot))
+        if snapshot.credits is not None and _counts_before(snapshot, self.paid):
+            self.paid = snapshot
+        tells_limit = snapshot.windows or snapshot.refused or snapshot.source == "endpoint"
+        if not tells_limit or not _counts_before(snapshot, self.limits.get(snapshot.limit_id)):
+            return False
+        self.limits[snapshot.limit_id] = snapshot
+        return True
+
+    def tell_plan(self, plan_type: str, *, source: PlanSource, at: float) -> None:
+        """A plan as told at a moment (Unix seconds)."""
+        told = (at, plan_type)
+        self.plans[source] = max(told, self.plans.get(source, told))
+
+    def merge(self, other: AccountQuota) -> None:
+        """Take in what another book knows of the account."""
+        known = [*other.limits.values(), *([other.paid] if other.paid else [])]
+        for snapshot in known:
+            self.add(snapshot)
+        for source, (at, plan_type) in other.plans.items():
+            self.tell_plan(plan_type, source=source, at=at)
+
+    @property
+    def plan_type(self) -> str | None:
+        """The usage endpoint's word; the headers' where that is 15 min newer; a token's where neither has spoken."""
+        endpoint, header = self.plans.get("endpoint"), self.plans.get("header")
+        if endpoint and header:
+            return header[1] if header[0] - endpoint[0] > STALE_AFTER else endpoint[1]
+        told = endpoint or header or self.plans.get("token")
+        return told[1] if told else None
+
+    @property
+    def fetched_at(self) -> float | None:
+        """When the newest snapshot of any limit was told."""
+        return max((_fetched_at(snapshot) for snapshot in self.limits.values()), default=None)
+
+    def snapshot(self, limit_id: str = _DEFAULT_LIMIT) -> RateLimitSnapshot | None:
+        """The newest of this limit, with the newest credits: not every source tells those."""
+        told = self.limits.get(limit_id)
+        if told is None or told.credits is not None or self.paid is None or self.paid.limit_id != limit_id:
+            return told
+        return replace(told, credits=self.paid.credits)
+
+    def state(self, limit_id: str = _DEFAULT_LIMIT, *, now: float) -> QuotaState:
+        return snapshot_state(self.snapshot(limit_id), now)
+
+    def describe(self, limit_id: str = _DEFAULT_LIMIT, *, now: float) -> str:
+        """The limit in words, such as "58 % left, resets in 2 h 10 min"."""
+        return describe(self.snapshot(limit_id), now)
+
+    def blocked_until(self, limit_id: str = _DEFAULT_LIMIT, *, now: float) -> float | None:
+        """Unix seconds of the last reset of this limit's used-up windows, None where the account can serve."""
+        return blocked_until(self.snapshot(limit_id), now)
+
+    def stale(self, *, now: float, after: float = STALE_AFTER) -> bool:
+        """Whether what is known is older than `after` seconds, or nothing is known."""
+        fetched_at = self.fetched_at
+        return fetched_at is None or now - fetched_at > after
+
+
+class QuotaBook:
+    """The limits of all accounts. Who adds, in whatever order, and who merges books, ends with the same one."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, AccountQuota] = {}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        return tuple(self._accounts)
+
+    def account(self, account: str) -> AccountQuota:
+        """What is known of this account, perhaps nothing; made where it is not in the book yet."""
+        return self._accounts.setdefault(account, AccountQuota())
+
+    def add(self, account: str, snapshots: Iterable[RateLimitSnapshot], *, now: float) -> bool:
+        """Take snapshots of an account in; whether any is the newest of its limit now. Undated ones are of `now`."""
+        known = self.account(account)
+        dated = [each if each.fetched_at is not None else replace(each, fetched_at=now) for each in snapshots]
+        return sum(known.add(snapshot) for snapshot in dated) > 0
+
+    def forget(self, account: str) -> None:
+        """Strike an account out; nothing where it is not in."""
+        self._accounts.pop(account, None)
+
+    def merge(self, other: QuotaBook) -> None:
+        """Take in what another book knows: another process's, or one's own as it was saved."""
+        for account in other.accounts:
+            self.account(account).merge(other.account(account))
+
+    def to_json(self) -> dict[str, Any]:
+        """The book as JSON values; no secret is in it."""
+        return {account: _account_json(quota) for account, quota in self._accounts.items()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """The book of `to_json`. An account that cannot be read is left out: what is lost here is told again."""
+        book = cls()
+        accounts = cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
+        for account, told in accounts.items():
+            if isinstance(account, str) and (quota := _read(_accounts(), told)) is not None:
+                book.account(account).merge(quota)
+        return book
+
+
+def snapshot_json(snapshot: RateLimitSnapshot) -> dict[str, Any]:
+    """A snapshot as JSON values. Windows say their name, their rest and whether there is a limit, for readers."""
+    value = asdict(snapshot)
+    for place, window in (("primary", snapshot.primary), ("secondary", snapshot.secondary)):
+        if window is not None:
+            derived = {"label": window.label, "remaining_percent": window.remaining_percent}
+            value[place] |= {**derived, "has_limit": window.has_limit}
+    return value
+
+
+def snapshot_from_json(value: Any) -> RateLimitSnapshot | None:
+    """The snapshot of `snapshot_json`, None for what is none."""
+    return _read(_snapshots(), value)
+
+
+def _account_json(quota: AccountQuota) -> dict[str, Any]:
+    return {
+        "limits": {limit_id: snapshot_json(snapshot) for limit_id, snapshot in quota.limits.items()},
+        "paid": snapshot_json(quota.paid) if quota.paid else None,
+        "plans": {source: list(told) for source, told in quota.plans.items()},
+    }
+
+
+def _fetched_at(snapshot: RateLimitSnapshot) -> float:
+    return snapshot.fetched_at or 0.0
+
+
+def _counts_before(snapshot: RateLimitSnapshot, other: RateLimitSnapshot | None) -> bool:
+    if other is None:
+        return True
+    mine, theirs = _order(snapshot), _order(other)
+    if mine != theirs:
+        return mine > theirs
+    # Neither is known to be newer. Any rule will do that does not ask which came first.
+    return json.dumps(asdict(snapshot), sort_keys=True) > json.dumps(asdict(other), sort_keys=True)
+
+
+def _order(snapshot: RateLimitSnapshot) -> tuple[float, int]:
+    return _fetched_at(snapshot), _PRECEDENCE[snapshot.source]
+
+
+def _read(adapter: TypeAdapter[list[T]], value: Any) -> T | None:
+    try:
+        return adapter.validate_python([value])[0]
+    except ValidationError:
+        return None
+
+
+# In lists, because a dataclass takes no configuration from outside.
+@cache
+def _accounts() -> TypeAdapter[list[AccountQuota]]:
+    return TypeAdapter(list[AccountQuota], config=ConfigDict(allow_inf_nan=False))
+
+
+@cache
+def _snapshots() -> TypeAdapter[list[RateLimitSnapshot]]:
+    return TypeAdapter(list[RateLimitSnapshot], config=ConfigDict(allow_inf_nan=False))
