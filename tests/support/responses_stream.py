@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from httpx_sse import ServerSentEvent
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.client.framer import SseFramer
+from codex_client.client.framer import RawFrames, SseFramer
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.events import Completed, Created, OutputItemAdded, OutputItemDone, ResponseEvent
 from codex_client.items import parse_item
@@ -25,6 +25,22 @@ USAGE = TokenUsage(
 def decode_frames(frames: Iterable[ServerSentEvent], **options: Any) -> tuple[list[ResponseEvent], ResponsesDecoder]:
     decoder = ResponsesDecoder(**options)
     return [event for frame in frames for event in decoder.feed(frame)], decoder
+
+
+def decode_runs(frames: Sequence[ServerSentEvent], **options: Any) -> tuple[list[ResponseEvent], ResponsesDecoder]:
+    """As `decode_frames`, but runs of frames are given as their bytes, from wherever one may begin."""
+    assert isinstance(frames, RawFrames)
+    decoder = ResponsesDecoder(**options)
+    events: list[ResponseEvent] = []
+    position = 0
+    while position < len(frames):
+        run = decoder.feed_run(frames.raw, position)
+        position += len(run)
+        events += run
+        if position < len(frames):
+            events += decoder.feed(frames[position])
+            position += 1
+    return events, decoder
 
 
 def decode(
