@@ -19,7 +19,24 @@ _ROOMS = {
         RateLimitProvider RequestCustomizer ResponseDecoder Retry SseEvent SystemClock Telemetry TurnContext
         TurnEnded TurnObserver TurnRecord
     """,
+    "auth.callback": "CallbackListener",
+    "auth.codex_store": "CodexTokenStore",
+    "auth.device_code": "DEVICE_WARNING DeviceCode",
+    "auth.environment_store": "EnvironmentTokenStore",
+    "auth.file_store": "FileTokenStore",
+    "auth.importing": """
+        ImportOutcome export_secrets_as_env export_secrets_as_json import_from_codex import_from_environment
+        import_from_file import_into
+    """,
+    "auth.issuer": "OAuthIssuer",
+    "auth.keyring_store": "KeyringTokenStore",
+    "auth.login": "BrowserLogin DeviceLogin is_headless login_hints runs_in_container",
+    "auth.login_handle": "LoginHandle",
+    "auth.oauth": "OAuthClient RefreshReason",
+    "auth.refresh": "RefreshingAuth",
     "auth.static": "EnvAuth NoAuth StaticAuth",
+    "auth.store": "MemoryTokenStore TokenStore",
+    "auth.tokens": "TokenSet",
     "client.config": """
         ChatConfig ClientConfig ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts Transport
     """,
@@ -30,6 +47,7 @@ _ROOMS = {
     "clients.responses": "ResponsesApiClient",
     "condense": "AggregateMode",
     "connecting": "connect",
+    "decode.usage": "UsageReport",
     "errors": """
         AuthError AuthenticationError AuthenticationFailed AuthenticationInStreamError CodexError
         ConfigurationError ConnectError ConnectTimeoutError ContextWindowExceeded ContextWindowExceededError
@@ -43,7 +61,7 @@ _ROOMS = {
         ProxyError QuotaExceeded QuotaExceededError QuotaExceededStatusError RateLimitError RateLimited
         RateLimitedInStreamError ReadError RedirectError ResponseFailedError RetryLimitError ServerError
         ServerOverloaded ServerOverloadedError ServerOverloadedInStreamError StreamClosedError StreamError
-        TlsError TokenRefreshError TransportError UnexpectedContentError UnexpectedStatusError
+        TlsError TokenRefreshError TokenStoreError TransportError UnexpectedContentError UnexpectedStatusError
         UnsupportedOperationError UsageLimitReached UsageLimitReachedError UsageLimitReachedInStreamError
         UsageNotIncluded UsageNotIncludedError UsageNotIncludedInStreamError WriteError
     """,
@@ -58,7 +76,7 @@ _ROOMS = {
         ReasoningText Refusal ResponseItem SummaryText ToolOutput WebSearchCall dump_item parse_item
     """,
     "model_provider": "ModelProviderInfo WireApi azure_provider built_in_providers",
-    "model_variants": "Credits RateLimitSnapshot RateLimitWindow TokenUsage",
+    "model_variants": "Credits LimitSource RateLimitSnapshot RateLimitWindow TokenUsage",
     "payload.tools": "parse_tool",
     "prompt": "CustomTool Effort FunctionTool Prompt RawTool ReasoningOptions Summary Tool ToolChoice Verbosity",
     "routed_client": "RoutedApiClient",

@@ -26,10 +26,65 @@ from codex_client.api import (
     TurnObserver as TurnObserver,
     TurnRecord as TurnRecord,
 )
+from codex_client.auth.callback import (
+    CallbackListener as CallbackListener,
+)
+from codex_client.auth.codex_store import (
+    CodexTokenStore as CodexTokenStore,
+)
+from codex_client.auth.device_code import (
+    DEVICE_WARNING as DEVICE_WARNING,
+    DeviceCode as DeviceCode,
+)
+from codex_client.auth.environment_store import (
+    EnvironmentTokenStore as EnvironmentTokenStore,
+)
+from codex_client.auth.file_store import (
+    FileTokenStore as FileTokenStore,
+)
+from codex_client.auth.importing import (
+    ImportOutcome as ImportOutcome,
+    export_secrets_as_env as export_secrets_as_env,
+    export_secrets_as_json as export_secrets_as_json,
+    import_from_codex as import_from_codex,
+    import_from_environment as import_from_environment,
+    import_from_file as import_from_file,
+    import_into as import_into,
+)
+from codex_client.auth.issuer import (
+    OAuthIssuer as OAuthIssuer,
+)
+from codex_client.auth.keyring_store import (
+    KeyringTokenStore as KeyringTokenStore,
+)
+from codex_client.auth.login import (
+    BrowserLogin as BrowserLogin,
+    DeviceLogin as DeviceLogin,
+    is_headless as is_headless,
+    login_hints as login_hints,
+    runs_in_container as runs_in_container,
+)
+from codex_client.auth.login_handle import (
+    LoginHandle as LoginHandle,
+)
+from codex_client.auth.oauth import (
+    OAuthClient as OAuthClient,
+    RefreshReason as RefreshReason,
+)
+from codex_client.auth.refresh import (
+    RefreshingAuth as RefreshingAuth,
+)
 from codex_client.auth.static import (
     EnvAuth as EnvAuth,
     NoAuth as NoAuth,
     StaticAuth as StaticAuth,
+)
+from codex_client.auth.store import (
+    MemoryTokenStore as MemoryTokenStore,
+    TokenStore as TokenStore,
+)
+from codex_client.auth.tokens import (
+    TokenSet as TokenSet,
 )
 from codex_client.client.config import (
     ChatConfig as ChatConfig,
@@ -57,9 +112,14 @@ from codex_client.clients.offline import (
 from codex_client.clients.responses import (
     ResponsesApiClient as ResponsesApiClient,
 )
-from codex_client.condense import AggregateMode as AggregateMode
+from codex_client.condense import (
+    AggregateMode as AggregateMode,
+)
 from codex_client.connecting import (
     connect as connect,
+)
+from codex_client.decode.usage import (
+    UsageReport as UsageReport,
 )
 from codex_client.errors import (
     AuthenticationError as AuthenticationError,
@@ -125,6 +185,7 @@ from codex_client.errors import (
     StreamError as StreamError,
     TlsError as TlsError,
     TokenRefreshError as TokenRefreshError,
+    TokenStoreError as TokenStoreError,
     TransportError as TransportError,
     UnexpectedContentError as UnexpectedContentError,
     UnexpectedStatusError as UnexpectedStatusError,
@@ -188,6 +249,7 @@ from codex_client.model_provider import (
 )
 from codex_client.model_variants import (
     Credits as Credits,
+    LimitSource as LimitSource,
     RateLimitSnapshot as RateLimitSnapshot,
     RateLimitWindow as RateLimitWindow,
     TokenUsage as TokenUsage,

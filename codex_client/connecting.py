@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from codex_client import settings
 from codex_client.api import AuthProvider, Clock, HttpClient, RateLimitProvider, RequestCustomizer, Telemetry
 from codex_client.auth.static import missing_key
 from codex_client.client.config import (
     ChatConfig,
+    ClientConfig,
     ResponsesConfig,
     RestartPolicy,
     RetryPolicy,
@@ -22,6 +24,9 @@ from codex_client.errors import ConfigurationError
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
 from codex_client.prompt import ReasoningOptions
 from codex_client.routed_client import RoutedApiClient
+
+if TYPE_CHECKING:
+    from codex_client.credentials.pool import CredentialPool
 
 
 class ConnectOptions(TypedDict, total=False):
@@ -62,27 +67,41 @@ def connect(
     | `provider` | `CODEX_CLIENT_PROVIDER`                            | "openai", or "custom" with a base URL |
     | `base_url` | `CODEX_CLIENT_BASE_URL`; `OPENAI_BASE_URL` (openai) | the provider's                        |
     | `wire_api` | `CODEX_CLIENT_WIRE_API`                            | the provider's                        |
-    | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`              |
+    | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`, or a login  |
 
     A `provider` or `base_url` given as an argument is asked as it stands: the other `CODEX_CLIENT_` variables but the
     model's are not read then, so that no key goes to another provider's address. `provider` is a name of
     `built_in_providers()` or a `ModelProviderInfo`; `auth` an API key or a credential source; `store` asks a server of
-    the Responses API to keep the response. The other arguments are fields of `ClientConfig`. Raises
-    `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is set.
+    the Responses API to keep the response. The other arguments are fields of `ClientConfig`. The provider "chatgpt"
+    without a key is served by the accounts in `CODEX_ACCESS_TOKEN` and its kin, else by those that are logged in on
+    this machine: a pool of them, which the client owns.
+
+    Raises `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is
+    set. That nobody is logged in is told by the first turn (`LoginRequiredError`).
     """
     from_environment = provider is None and base_url is None
     info = _provider_of_environment(wire_api) if from_environment else _provider(provider, base_url, wire_api)
-    auth = auth or (_env("CODEX_CLIENT_API_KEY") if from_environment else None)
-    if auth is None and info.env_key and not _env(info.env_key):
-        raise missing_key(info, info.env_key)
-    model = model or _env("CODEX_CLIENT_MODEL")
+    auth = auth or (settings.API_KEY.read() if from_environment else None)
+    model = model or settings.MODEL.read()
     if model is None:
         raise ConfigurationError("no model given; pass one, such as connect('gpt-5'), or set CODEX_CLIENT_MODEL")
-    if info.wire_api is WireApi.RESPONSES:
-        return RoutedApiClient(ResponsesConfig(provider=info, model=model, auth=auth, store=store, **options))
-    if store:
+    if store and info.wire_api is not WireApi.RESPONSES:
         raise ConfigurationError(f"store is an option of the Responses API; provider {info.name!r} speaks Chat")
-    return RoutedApiClient(ChatConfig(provider=info, model=model, auth=auth, **options))
+    pool = _pool_of_logins(info, options.get("clock")) if auth is None and info.account_login else None
+    if auth is None and pool is None and info.env_key and not os.environ.get(info.env_key, "").strip():
+        raise missing_key(info, info.env_key)
+    if info.wire_api is WireApi.RESPONSES:
+        config: ClientConfig = ResponsesConfig(provider=info, model=model, auth=auth or pool, store=store, **options)
+    else:
+        config = ChatConfig(provider=info, model=model, auth=auth or pool, **options)
+    return RoutedApiClient(config, owned=pool)
+
+
+def _pool_of_logins(provider: ModelProviderInfo, clock: Clock | None) -> CredentialPool:
+    """The accounts of this machine, as the command line keeps them. Loaded here: few programs use them."""
+    from codex_client.credentials.accounts import local_pool
+
+    return local_pool(provider=provider, clock=clock)
 
 
 def _provider(
@@ -99,8 +118,8 @@ def _provider_of_environment(wire_api: WireApi | str | None) -> ModelProviderInf
     """The server that the variables describe. They belong together: none of them is mixed with a server that the
     caller names, because one's key would go to the other's address.
     """
-    provider, base_url = _env("CODEX_CLIENT_PROVIDER"), _env("CODEX_CLIENT_BASE_URL")
-    return _provider(provider, base_url, wire_api or _env("CODEX_CLIENT_WIRE_API"))
+    provider, base_url = settings.PROVIDER.read(), settings.BASE_URL.read()
+    return _provider(provider, base_url, wire_api or settings.WIRE_API.read())
 
 
 def _named(name: str, base_url: str | None) -> ModelProviderInfo:
@@ -113,7 +132,7 @@ def _named(name: str, base_url: str | None) -> ModelProviderInfo:
             "for another server base_url= alone or a ModelProviderInfo"
         )
     info = known[name]
-    openai_base_url = _env("OPENAI_BASE_URL")
+    openai_base_url = settings.OPENAI_BASE_URL.read()
     return replace(info, base_url=openai_base_url) if name == "openai" and openai_base_url else info
 
 
@@ -121,9 +140,4 @@ def _custom_env_key() -> str | None:
     """A server named only by its URL gets the common key where there is one, and is taken to need none where there is
     not.
     """
-    return "OPENAI_API_KEY" if _env("OPENAI_API_KEY") else None
-
-
-def _env(name: str) -> str | None:
-    """The variable's value; blank counts as unset."""
-    return os.environ.get(name, "").strip() or None
+    return settings.OPENAI_API_KEY.name if settings.OPENAI_API_KEY.read() else None

@@ -40,6 +40,7 @@ class ModelProviderInfo:
     `authorization: Bearer …`. `env_http_headers`: header name to environment variable, left out while that is unset or
     blank. Retries count beyond the first try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the
     client's configuration. `include_usage`: whether a Chat server takes `stream_options.include_usage`.
+    `account_login`: the credential is a ChatGPT login; `connect` takes those of this machine.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ModelProviderInfo:
     stream_max_retries: int | None = None
     stream_idle_timeout: float | None = None
     include_usage: bool = True
+    account_login: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wire_api", WireApi(self.wire_api))
@@ -152,7 +154,10 @@ def _built_in() -> tuple[ModelProviderInfo, ...]:
             env_http_headers={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
         ),
         ModelProviderInfo(
-            name="chatgpt", base_url="https://chatgpt.com/backend-api/codex", env_key="CODEX_ACCESS_TOKEN"
+            name="chatgpt",
+            base_url="https://chatgpt.com/backend-api/codex",
+            env_key="CODEX_ACCESS_TOKEN",
+            account_login=True,
         ),
         _chat("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "https://openrouter.ai/keys"),
         _chat("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "https://console.groq.com/keys"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codex_client.client.config import RetryPolicy
-from codex_client.errors import AuthenticationError, CodexError
+from codex_client.errors import AuthenticationError, AuthError, CodexError
 
 # A pool takes the failed account out of its choice, so a turn ends before this: it guards against one that does not.
 MAX_ROTATIONS = 32
@@ -93,8 +93,11 @@ def should_retry(error: BaseException | None, policy: RetryPolicy, *, can_refres
     """Whether the same request is worth another attempt, if one is left.
 
     Only errors that say so of themselves are: limits, quota, plan, bad requests and a full context are not. A 401 is
-    only with `can_refresh`: the credential can be renewed, and has not been in this turn.
+    only with `can_refresh`: the credential can be renewed, and has not been in this turn. What a credential source
+    raises is not: it has made its own tries, and those would multiply with the turn's.
     """
+    if isinstance(error, AuthError):
+        return False
     if isinstance(error, AuthenticationError):
         return can_refresh
     return isinstance(error, CodexError) and error.retryable and not waits_too_long(error, policy)

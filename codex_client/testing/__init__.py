@@ -10,6 +10,8 @@ from typing import Any
 
 # Module to its public names. `__init__.pyi` says the same to type checkers.
 _MODULES = {
+    "account_server": "AccountServer",
+    "accounts": "ServerAccount",
     "builders": """
         custom_tool_call_item ev_completed ev_created ev_custom_tool_call ev_custom_tool_input_delta ev_error ev_failed
         ev_function_arguments_delta ev_function_arguments_done ev_function_call ev_in_progress ev_incomplete
@@ -25,6 +27,7 @@ _MODULES = {
     "observed": "Exchange RecordingTransport",
     "recorder": "Recorder",
     "recording": "RecordedChunk Recording load_recording",
+    "refusals": "AccountRefusal blocked_page",
     "replay_server": "ReplayServer",
     "request_checker": "RequestProblem check_chat_request check_responses_request",
     "requests": "RecordedRequest",

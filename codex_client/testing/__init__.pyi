@@ -1,5 +1,11 @@
 """The public names, for type checkers; `__init__.py` loads them when they are first used."""
 
+from codex_client.testing.account_server import (
+    AccountServer as AccountServer,
+)
+from codex_client.testing.accounts import (
+    ServerAccount as ServerAccount,
+)
 from codex_client.testing.builders import (
     custom_tool_call_item as custom_tool_call_item,
     ev_completed as ev_completed,
@@ -39,7 +45,9 @@ from codex_client.testing.checks import (
     check_decoder as check_decoder,
     check_events as check_events,
 )
-from codex_client.testing.clock import ManualClock as ManualClock
+from codex_client.testing.clock import (
+    ManualClock as ManualClock,
+)
 from codex_client.testing.flaky import (
     Fault as Fault,
     FlakyTransport as FlakyTransport,
@@ -52,19 +60,29 @@ from codex_client.testing.observed import (
     Exchange as Exchange,
     RecordingTransport as RecordingTransport,
 )
-from codex_client.testing.recorder import Recorder as Recorder
+from codex_client.testing.recorder import (
+    Recorder as Recorder,
+)
 from codex_client.testing.recording import (
     RecordedChunk as RecordedChunk,
     Recording as Recording,
     load_recording as load_recording,
 )
-from codex_client.testing.replay_server import ReplayServer as ReplayServer
+from codex_client.testing.refusals import (
+    AccountRefusal as AccountRefusal,
+    blocked_page as blocked_page,
+)
+from codex_client.testing.replay_server import (
+    ReplayServer as ReplayServer,
+)
 from codex_client.testing.request_checker import (
     RequestProblem as RequestProblem,
     check_chat_request as check_chat_request,
     check_responses_request as check_responses_request,
 )
-from codex_client.testing.requests import RecordedRequest as RecordedRequest
+from codex_client.testing.requests import (
+    RecordedRequest as RecordedRequest,
+)
 from codex_client.testing.scripts import (
     Close as Close,
     CommentFlood as CommentFlood,
@@ -77,6 +95,12 @@ from codex_client.testing.scripts import (
     Stall as Stall,
     Step as Step,
 )
-from codex_client.testing.scrubber import Scrubber as Scrubber
-from codex_client.testing.transports import ScriptedTransport as ScriptedTransport
-from codex_client.testing.turns import responses_turn as responses_turn
+from codex_client.testing.scrubber import (
+    Scrubber as Scrubber,
+)
+from codex_client.testing.transports import (
+    ScriptedTransport as ScriptedTransport,
+)
+from codex_client.testing.turns import (
+    responses_turn as responses_turn,
+)

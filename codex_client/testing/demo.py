@@ -8,7 +8,6 @@ costs a few tokens.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -28,6 +27,7 @@ from codex_client import (
     ToolCall,
     WireApi,
     connect,
+    settings,
 )
 from codex_client.testing.chat_builders import chat_turn
 from codex_client.testing.replay_server import ReplayServer
@@ -53,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--live", action="store_true", help="ask the real API with OPENAI_API_KEY")
     parser.add_argument(
-        "--model", default=os.environ.get("CODEX_CLIENT_MODEL", "gpt-5-mini"), help="for --live (default: %(default)s)"
+        "--model", default=settings.MODEL.read() or "gpt-5-mini", help="for --live (default: %(default)s)"
     )
     parser.add_argument(
         "--pause", type=float, default=0.03, help="seconds between the replay server's events (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    if options.live and not os.environ.get("OPENAI_API_KEY"):
+    if options.live and not settings.OPENAI_API_KEY.read():
         parser.error("--live needs OPENAI_API_KEY in the environment")
     anyio.run(live, options.model) if options.live else anyio.run(offline, options.pause)
 

@@ -64,7 +64,7 @@ class Script(Generic[T]):
 
     def choose(self, request: RecordedRequest) -> T | None:
         """The next reply to such a request; None if there is none, or none left."""
-        fitting = [route for route in self._routes if _fits(route, request)]
+        fitting = [route for route in self._routes if fits(route, request)]
         return self._routes[max(fitting, key=len)].take(request) if fitting else None
 
     @property
@@ -91,6 +91,6 @@ class _Route(Generic[T]):
         return self.left.popleft() if self.left else self._constant
 
 
-def _fits(route: str, request: RecordedRequest) -> bool:
+def fits(route: str, request: RecordedRequest) -> bool:
     method, _, path = route.rpartition(" ")
     return method in ("", request.method) and request.path.endswith(path)

@@ -394,8 +394,7 @@ async def test_a_refresh_refused_by_the_edge_keeps_the_login(reply: Reply, retry
     """F8c"""
     async with scene(refreshing=True, lifetime=1.0) as on:
         on.clock.advance(2)
-        # Three tries for each of the turn's two attempts.
-        on.server.fail("/oauth/token", reply, times=6)
+        on.server.fail("/oauth/token", reply, times=3)
         error = await on.failure()
         Verdict(TokenRefreshError, retryable=True, retry_after=retry_after, turns=0).check(on, error)
         assert isinstance(error, TokenRefreshError)

@@ -115,12 +115,14 @@ async def test_after_a_refresh_the_retries_are_as_many_as_before() -> None:
         server.assert_complete()
 
 
-async def test_a_refresh_that_fails_for_the_moment_is_forced_again() -> None:
+async def test_what_a_credential_source_could_not_do_is_not_tried_again_above_it() -> None:
     auth = Renewable(errors={2: TokenRefreshError("the token endpoint is down")})
-    async with executing([401, STREAM], auth=auth) as (executor, _, clock):
-        await read(await executor.open(BODY, budget=AttemptBudget(4, 5)))
-    assert auth.leases == [False, True, True]
-    assert clock.sleeps == [0.2]
+    async with executing([401], auth=auth) as (executor, _, clock):
+        with pytest.raises(TokenRefreshError, match="is down") as raised:
+            await executor.open(BODY, budget=AttemptBudget(4, 5))
+    assert raised.value.retryable
+    assert auth.leases == [False, True]
+    assert clock.sleeps == []
 
 
 async def test_a_refresh_that_fails_for_good_is_raised() -> None:

@@ -104,7 +104,6 @@ def test_each_layer_draws_on_its_own_share(requests: int, streams: int) -> None:
         ServerError("500", status=500),
         RateLimitError("429 without advice", status=429),
         RateLimitError("429 with advice", status=429, retry_after=60.0),
-        TokenRefreshError("the token endpoint is down"),
     ],
     ids=repr,
 )
@@ -122,6 +121,7 @@ def test_a_failure_of_the_moment_is_worth_another_attempt(error: CodexError) -> 
         MissingCredentialsError("no key"),
         LoginRequiredError("log in"),
         TokenRefreshError("revoked", permanent=True),
+        TokenRefreshError("the token endpoint is down, after three tries"),
         PoolExhaustedError("nobody left"),
         UsageLimitReachedError("used up", status=429, retry_after=1.0),
         UnexpectedContentError("a login page"),
@@ -129,7 +129,7 @@ def test_a_failure_of_the_moment_is_worth_another_attempt(error: CodexError) -> 
         ValueError("a fault in the program"),
         KeyboardInterrupt(),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=repr,
 )
 def test_what_another_attempt_cannot_mend_is_final(error: BaseException | None) -> None:
     assert not should_retry(error, POLICY, can_refresh=True)

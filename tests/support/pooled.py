@@ -34,7 +34,8 @@ KEYS = [login(number).key for number in range(8)]
 def pool_of(count: int, **options: Any) -> tuple[CredentialPool, MemoryTokenStore, ManualClock]:
     """A pool of `count` accounts, its store, and its clock."""
     store, clock = MemoryTokenStore([login(number) for number in range(count)]), ManualClock(start=NOW)
-    return CredentialPool(store, **({"clock": clock} | options)), store, clock
+    chosen: dict[str, Any] = {"clock": clock} | options
+    return CredentialPool(store, **chosen), store, clock
 
 
 async def lend(pool: Any, conversation_id: str | None = None, *, forced_refresh: bool = False) -> Lease:
@@ -44,7 +45,8 @@ async def lend(pool: Any, conversation_id: str | None = None, *, forced_refresh:
 async def serve(pool: Any, conversation_id: str | None = None, **outcome: Any) -> str:
     """One attempt from its lease to its report; the number of the account that it was made with."""
     lease = await lend(pool, conversation_id)
-    await pool.report(lease, AttemptOutcome(**({"status": 200} | outcome)))
+    told: dict[str, Any] = {"status": 200} | outcome
+    await pool.report(lease, AttemptOutcome(**told))
     return number_of(lease)
 
 
