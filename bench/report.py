@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.goals import Outcome, check, summary, table
+from bench.ratios import ratios
 from bench.result_file import DEFAULT, ROOT, ResultFileError, Results, load
 from bench.tables import TABLES, WIDTH
 
+SECTIONS = {"ratios": ratios, **TABLES}
 DOCS = ROOT / "docs"
 PAGE = "performance.md"
 PLOTS = "performance"
@@ -36,7 +38,7 @@ def report(results: Results, *, write_docs: bool, docs: Path = DOCS) -> str:
     if write_docs:
         _write(results, docs)
     parts = [textwrap.fill(_head(results["meta"]), WIDTH), _RATIOS]
-    parts += [made.text() for tables in TABLES.values() for made in tables(results)]
+    parts += [made.text() for tables in SECTIONS.values() for made in tables(results)]
     outcomes = check(results)
     return "\n\n".join([*parts, f"goals\n{table(outcomes)}", summary(outcomes)])
 
@@ -55,7 +57,7 @@ def sections(results: Results) -> dict[str, str]:
     """What stands between the markers, by their names."""
     tables = {
         name: "\n\n".join(made.markdown() for made in tables(results)) or "Not measured in this run."
-        for name, tables in TABLES.items()
+        for name, tables in SECTIONS.items()
     }
     return {"run": _head(results["meta"]) + ".", "goals": _goals(check(results)), **tables}
 

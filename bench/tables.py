@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,13 +41,21 @@ class Table:
         fitting: list[list[int]] = [[]]
         left = space
         for index in range(len(self.columns)):
-            needed = 2 + max(sum(self._widths(index)) + 2, len(self.columns[index]))
+            needed = 2 + max(self._width(index), *map(len, self._head(index)))
             if needed > left and fitting[-1]:
                 fitting.append([])
                 left = space
             fitting[-1].append(index)
             left -= needed
         return fitting
+
+    def _head(self, column: int) -> list[str]:
+        """Its lines, as many as it takes not to be wider than what is below it, if its words allow that."""
+        return textwrap.wrap(self.columns[column], max(self._width(column), *map(len, self.columns[column].split())))
+
+    def _width(self, column: int) -> int:
+        first, second = self._widths(column)
+        return first + (2 + second if second else 0)
 
     def _widths(self, column: int) -> tuple[int, int]:
         return (
@@ -55,12 +64,14 @@ class Table:
         )
 
     def _block(self, columns: Sequence[int], width: int) -> str:
-        lines = [" " * width]
+        heads = [self._head(column) for column in columns]
+        height = max(map(len, heads))
+        lines = [" " * width] * height
         lines += [name.ljust(width) for name in self.rows]
-        for column in columns:
+        for column, head in zip(columns, heads, strict=True):
             first, second = self._widths(column)
-            texts = [self.columns[column]]
-            texts += [f"{row[column][0]:>{first}}  {row[column][1]:>{second}}" for row in self.cells]
+            texts = [""] * (height - len(head)) + head
+            texts += [f"{row[column][0]:>{first}}{row[column][1]:>{second + 2 if second else 0}}" for row in self.cells]
             wide = max(map(len, texts))
             lines = [f"{line}  {text:>{wide}}" for line, text in zip(lines, texts, strict=True)]
         return "\n".join(line.rstrip() for line in lines)

@@ -6,9 +6,11 @@ facts. Inputs: every `ResponseEvent`, in order. Pieces are kept in lists and joi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from functools import partial
+from typing import Any, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -110,16 +112,22 @@ def _tool_call(item: ResponseItem) -> ToolCall | None:
             return None
 
 
+_Parts: TypeAlias = defaultdict[int, list[str]]
+"""The pieces of each part, by its index."""
+
+_new_parts = partial(defaultdict[int, list[str]], list[str])
+
+
 @dataclass(slots=True)
 class _OpenItem:
     """One item under construction: what was announced, and the pieces that came since."""
 
     item: ResponseItem | None = None
     done: bool = False
-    texts: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    refusals: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    summaries: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
-    reasonings: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    texts: _Parts = field(default_factory=_new_parts)
+    refusals: _Parts = field(default_factory=_new_parts)
+    summaries: _Parts = field(default_factory=_new_parts)
+    reasonings: _Parts = field(default_factory=_new_parts)
     inputs: list[str] = field(default_factory=list[str])
 
 
@@ -167,19 +175,13 @@ class TurnAccumulator:
     def _reset(self) -> None:
         self.completed: bool = False
         self.rate_limits: dict[str, RateLimitSnapshot] = {}
-        self._open: dict[int, _OpenItem] = {}
+        self._open: defaultdict[int, _OpenItem] = defaultdict(_OpenItem)
         self._response_id: str | None = None
         self._model: str | None = None
         self._served_model: str | None = None
         self._usage: TokenUsage | None = None
         self._finish_reason: str | None = None
         self._end_turn: bool | None = None
-
-    def _entry(self, output_index: int) -> _OpenItem:
-        entry = self._open.get(output_index)
-        if entry is None:
-            entry = self._open[output_index] = _OpenItem()
-        return entry
 
     def _created(self, event: Created) -> None:
         self._response_id = event.response_id
@@ -192,29 +194,29 @@ class TurnAccumulator:
         self.rate_limits[event.snapshot.limit_id] = event.snapshot
 
     def _added(self, event: OutputItemAdded) -> None:
-        self._entry(event.output_index).item = event.item
+        self._open[event.output_index].item = event.item
 
     def _done(self, event: OutputItemDone) -> None:
         # The whole item replaces its pieces.
         self._open[event.output_index] = _OpenItem(item=event.item, done=True)
 
     def _text(self, event: OutputTextDelta) -> None:
-        self._entry(event.output_index).texts.setdefault(event.content_index, []).append(event.delta)
+        self._open[event.output_index].texts[event.content_index].append(event.delta)
 
     def _refusal(self, event: RefusalDelta) -> None:
-        self._entry(event.output_index).refusals.setdefault(event.content_index, []).append(event.delta)
+        self._open[event.output_index].refusals[event.content_index].append(event.delta)
 
     def _summary_part(self, event: ReasoningSummaryPartAdded) -> None:
-        self._entry(event.output_index).summaries.setdefault(event.summary_index, [])
+        self._open[event.output_index].summaries.setdefault(event.summary_index, [])
 
     def _summary(self, event: ReasoningSummaryDelta) -> None:
-        self._entry(event.output_index).summaries.setdefault(event.summary_index, []).append(event.delta)
+        self._open[event.output_index].summaries[event.summary_index].append(event.delta)
 
     def _reasoning(self, event: ReasoningContentDelta) -> None:
-        self._entry(event.output_index).reasonings.setdefault(event.content_index, []).append(event.delta)
+        self._open[event.output_index].reasonings[event.content_index].append(event.delta)
 
     def _input(self, event: ToolCallInputDelta) -> None:
-        self._entry(event.output_index).inputs.append(event.delta)
+        self._open[event.output_index].inputs.append(event.delta)
 
     def _restarted(self, event: StreamRestarted) -> None:
         rate_limits = self.rate_limits

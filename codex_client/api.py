@@ -84,6 +84,20 @@ class ResponseDecoder(Protocol):
         ...
 
 
+RawFrame: TypeAlias = tuple[bytes | None, bytes]
+"""A frame as it came: its event name, None where it has none, and its data; neither id nor retry."""
+
+
+class RunDecoder(ResponseDecoder, Protocol):
+    """A decoder that also takes many frames at once. Where it offers that, frames are given to it in both ways."""
+
+    def feed_run(self, frames: Sequence[RawFrame], start: int) -> Sequence[ResponseEvent]:
+        """The events of the frames from `start` on, one of each, ending before the first that it leaves to `feed`:
+        one that gives no event or several, or ends the turn.
+        """
+        ...
+
+
 class DecoderFactory(Protocol):
     """Makes the decoder of one response."""
 

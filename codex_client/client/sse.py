@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Protocol
 
@@ -91,7 +91,7 @@ class FrameReader:
         """The reconnection time that the server asked for, milliseconds."""
         return self._framer.retry_ms
 
-    async def read(self) -> list[ServerSentEvent]:
+    async def read(self) -> Sequence[ServerSentEvent]:
         """The frames that the next bytes complete, at least one; empty at the end of the body.
 
         At the end a last block without its closing blank line, if there is one, is in `unterminated`. Raises

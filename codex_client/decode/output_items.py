@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from pydantic_core import ValidationError
 
+from codex_client.api import RawFrame
 from codex_client.decode.deltas import TextFrame
 from codex_client.decode.parts import (
     ITEMS_OF_PART,
@@ -40,6 +42,9 @@ from codex_client.events import (
 )
 from codex_client.items import CustomToolCall, FunctionCall, OtherItem, ResponseItem
 
+Run: TypeAlias = tuple[bytes, TextFrame, Delta]
+"""Pieces of one part, one after the other: the name of their frames, and the last of their events."""
+
 
 @dataclass(slots=True)
 class _Item:
@@ -60,31 +65,6 @@ class _Item:
 
     def is_same(self, item: ResponseItem) -> bool:
         return self.item.id == item.id if self.item.id else self.item == item
-
-
-class Run:
-    """Pieces of one part, one after the other. Good until a frame comes that is none of them."""
-
-    __slots__ = ("_keep", "_output_index", "_part", "_part_index", "_read", "name")
-
-    def __init__(self, name: str, frame: TextFrame, output_index: int, part: int, pieces: list[str]) -> None:
-        self.name: str = name
-        self._read = frame.exact.validate_json
-        self._part_index = frame.part_index
-        self._output_index = output_index
-        self._part = part
-        self._keep = pieces.append
-
-    def take(self, data: str) -> Delta | None:
-        """The event of the next piece; None where the data is none."""
-        try:
-            event = self._read(data)
-        except ValidationError:
-            return None
-        if event.output_index != self._output_index or self._part_index(event) != self._part or not event.delta:
-            return None
-        self._keep(event.delta)
-        return event
 
 
 class OutputItems:
@@ -117,21 +97,35 @@ class OutputItems:
         entry = self._by_wire_index.get(event.output_index)
         if entry is None or entry.index != event.output_index or not event.delta:
             return None
-        kind = frame.kind
-        pieces = entry.pieces.get((kind, frame.part_index(event)))
+        pieces = entry.pieces.get((frame.kind, frame.part_index(event)))
         if pieces is None:
             return None
         pieces.append(event.delta)
-        if kind != "input":
-            return [event]
-        return [ToolCallInputDelta(event.delta, _call_id(entry.item), event.item_id, entry.index)]
+        if isinstance(event, ToolCallInputDelta):
+            return [ToolCallInputDelta(event.delta, _call_id(entry.item), event.item_id, entry.index)]
+        return [event]
 
-    def run_of(self, name: str, frame: TextFrame, event: ResponseEvent) -> Run | None:
-        """How to take more pieces like the one that `add_piece` has just told; None where each needs a look."""
-        if isinstance(event, ToolCallInputDelta) or not isinstance(event, Delta):
-            return None
-        index, part = event.output_index, frame.part_index(event)
-        return Run(name, frame, index, part, self._by_wire_index[index].pieces[frame.kind, part])
+    def add_run(self, run: Run, frames: Sequence[RawFrame], start: int) -> list[Delta]:
+        """The pieces from `start` on that go on with a run; ends before the first frame that does not."""
+        name, frame, last = run
+        read, part_index = frame.exact.validate_json, frame.part_index
+        index, part = last.output_index, part_index(last)
+        events: list[Delta] = []
+        for position in range(start, len(frames)):
+            event_name, data = frames[position]
+            if event_name != name:
+                break
+            try:
+                event = read(data)
+            except ValidationError:
+                break
+            if event.output_index != index or part_index(event) != part or not event.delta:
+                break
+            events.append(event)
+        self._by_wire_index[index].pieces[frame.kind, part] += [event.delta for event in events]
+        if isinstance(last, ToolCallInputDelta):
+            return [ToolCallInputDelta(event.delta, last.call_id, event.item_id, index) for event in events]
+        return events
 
     def add_text(self, kind: PartKind, text: str, place: Place) -> list[ResponseEvent]:
         """A piece of a part, anywhere."""

@@ -16,18 +16,19 @@ that sends no pieces or no items is not lost, and an item of an unknown shape is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from httpx_sse import ServerSentEvent
 
+from codex_client.api import RawFrame
 from codex_client.decode.deltas import PIECES, WHOLES
 from codex_client.decode.field_shaped import event_shaped, is_field_shaped
 from codex_client.decode.frame_headers import FrameHeaders
 from codex_client.decode.incomplete import incomplete_error
 from codex_client.decode.odd_items import item_of
 from codex_client.decode.output_items import OutputItems, Run
-from codex_client.decode.parts import Place
+from codex_client.decode.parts import Delta, Place
 from codex_client.decode.rate_limit_event import parse_rate_limits
 from codex_client.decode.response_object import (
     FRAMES_WITH_RESPONSE,
@@ -77,22 +78,15 @@ class ResponsesDecoder:
 
     def feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
         """The events of one frame."""
-        # Nearly every frame brings the next piece of the same text: known by its name, it is told in one step.
-        run = self._run
-        if run is not None and frame.event == run.name and (event := run.take(frame.data)) is not None:
-            self._frames += 1
-            return [event]
-        return self._feed(frame)
-
-    def _feed(self, frame: ServerSentEvent) -> list[ResponseEvent]:
         self._run = None
         if self.finished:
             return []
         kind, data = wire_type(frame), frame.data
         if (piece := PIECES.get(kind)) is not None and (events := self._items.add_piece(piece, data)) is not None:
             self._frames += 1
-            if frame.event == kind:
-                self._run = self._items.run_of(kind, piece, events[0])
+            [event] = events
+            if frame.event == kind and isinstance(event, Delta):
+                self._run = kind.encode(), piece, event
             return events
         if not data or data.isspace():
             return []
@@ -106,6 +100,14 @@ class ResponsesDecoder:
             events = []
         if self._raw_events and not events:
             events.append(RawEvent(kind, data))
+        return events
+
+    def feed_run(self, frames: Sequence[RawFrame], start: int) -> Sequence[ResponseEvent]:
+        """See `RunDecoder`. Nearly every frame brings the next piece of the text that the last one brought."""
+        if self._run is None:
+            return []
+        events = self._items.add_run(self._run, frames, start)
+        self._frames += len(events)
         return events
 
     def feed_eof(self) -> list[ResponseEvent]:

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from bench import report
-from bench.report import MarkerError, marked, sections
+from bench.ratios import ratios
+from bench.report import SECTIONS, MarkerError, marked, sections
 from bench.result_file import number
-from bench.tables import TABLES, Table, length, per_event, streams
-from tests.support.bench_results import bench_results, rows_with
+from bench.tables import Table, length, per_event, streams
+from tests.support.bench_results import CPU_US, bench_results, rows_with
 
 ROOT = Path(__file__).parent.parent.parent
 PROSE = "# Performance\n\nBefore.\n\n{}\n\nAfter.\n"
 MARKERS = "\n\nBetween.\n\n".join(
-    f"<!-- bench: {name} -->\nold {name}\n<!-- end -->" for name in ("run", "goals", *TABLES)
+    f"<!-- bench: {name} -->\nold {name}\n<!-- end -->" for name in ("run", "goals", *SECTIONS)
 )
 
 
@@ -69,8 +70,8 @@ def test_the_terminal_report_has_every_figure_within_120_columns():
     results["meta"]["skipped"] = {"codex_client: idle": "why " * 70}
     results["idle"] = []
     text = report.report(results, write_docs=False)
-    titles = [table.title for tables in TABLES.values() for table in tables(results)]
-    assert len(titles) == 15
+    titles = [table.title for tables in SECTIONS.values() for table in tables(results)]
+    assert len(titles) == 16
     assert [title for title in titles if f"\n{title}\n" not in text] == []
     assert max(map(len, text.splitlines())) < 120
 
@@ -82,6 +83,40 @@ def test_columns_that_do_not_fit_stand_below_the_first_ones():
         f"{n:02}" + "-" * 20 for n in range(9)
     ]
     assert len([line for line in lines if line.startswith("one")]) == 3
+
+
+def test_one_table_of_ratios_comes_first_and_stands_in_one_piece():
+    text = report.report(bench_results(), write_docs=False)
+    [table] = ratios(bench_results())
+    block = text.split("\n\n")[2].splitlines()
+    assert block[0] == table.title
+    assert len(block) == 1 + 2 + len(table.rows)
+    assert table.columns == tuple(name for name in CPU_US if name != "codex_client")
+    assert len(table.rows) == 5 * 3 * 2 + 1 + 2 * 4 + 6
+
+
+def test_a_ratio_is_the_cost_of_a_contender_over_ours_also_where_more_is_better():
+    [table] = ratios(bench_results())
+    cells = {
+        (row, name): cell
+        for row, line in zip(table.rows, table.cells, strict=True)
+        for name, (cell, _) in zip(table.columns, line, strict=True)
+    }
+    assert cells["Chat text, paced, TLS", "openai create"] == "21.0×"
+    assert cells["Responses text, one per chunk", "httpx bytes"] == "0.90×"
+    assert cells["time per stream, 500 in flight", "httpx bytes"] == "7.50×"
+    assert cells["CPU per stream, 500 in flight", "httpx bytes"] == "7.14×"
+    assert cells["cold process to first event", "openai create"] == "5.00×"
+    assert cells["cold process to first event", "aiohttp json"] == ""
+
+
+def test_ratios_need_a_number_of_ours():
+    results = bench_results()
+    results["idle"] = [row for row in results["idle"] if row["contender"] != "codex_client"]
+    results["delay"] = []
+    [table] = ratios(results)
+    assert [row for row in table.rows if row.startswith(("memory", "delay"))] == []
+    assert ratios({"meta": {}}) == []
 
 
 def test_what_was_not_measured_is_left_open():
@@ -128,7 +163,7 @@ def test_a_number_shows_its_first_three_digits(value: float, text: str):
 def test_an_empty_run_still_has_a_report():
     text = report.report({"meta": {}}, write_docs=False)
     assert "19 not measured" in text
-    assert set(sections({"meta": {}})) == {"run", "goals", *TABLES}
+    assert set(sections({"meta": {}})) == {"run", "goals", *SECTIONS}
 
 
 def test_what_lies_between_markers_is_rewritten_and_nothing_else(docs: Path):
@@ -152,7 +187,7 @@ def test_writing_twice_is_writing_once(docs: Path):
     assert marked(once, bodies, page) == once
 
 
-@pytest.mark.parametrize("name", ["run", "goals", *TABLES])
+@pytest.mark.parametrize("name", ["run", "goals", *SECTIONS])
 def test_a_table_without_a_marker_is_named(name: str, docs: Path):
     page = docs / report.PAGE
     text = page.read_text("utf-8").replace(f"<!-- bench: {name} -->", "")

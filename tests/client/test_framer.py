@@ -12,7 +12,7 @@ import pytest
 from httpx_sse import ServerSentEvent
 from hypothesis import given, strategies as st
 
-from codex_client.client.framer import SseFramer
+from codex_client.client.framer import RawFrames, SseFramer
 from codex_client.errors import FrameTooLargeError
 
 BOM = b"\xef\xbb\xbf"
@@ -175,6 +175,17 @@ def test_lf_after_a_cr_is_swallowed_past_an_empty_chunk() -> None:
 def test_chunk_of_many_blocks_gives_all_frames_in_order() -> None:
     wire = b"".join(b"event: e%d\ndata: %d\n\n: c\n\n" % (n, n) for n in range(500))
     assert frames_of(wire) == [message(str(n), event=f"e{n}") for n in range(500)]
+
+
+def test_usual_frames_are_made_when_they_are_looked_at() -> None:
+    framer = SseFramer()
+    framer.feed(b"id: 7\ndata\n\n")
+    frames = framer.feed(b"event: e\ndata: a\n\ndata: \xff\n\ndata: c\n\n")
+    assert isinstance(frames, RawFrames)
+    assert frames.raw == [(b"e", b"a"), (None, b"\xff"), (None, b"c")]
+    assert [plain(frame) for frame in frames] == [plain(frames[index]) for index in range(len(frames))]
+    assert plain(frames[1]) == message("\ufffd", id="7")
+    assert [frame.data for frame in frames[1:]] == ["\ufffd", "c"]
 
 
 def test_comments_are_counted_when_their_block_ends() -> None:

@@ -67,6 +67,7 @@ from codex_client.testing import (
     chat_turn,
     check_api_client,
     ev_rate_limits,
+    ev_text_delta,
     responses_turn,
     sse,
 )
@@ -416,6 +417,16 @@ async def test_telemetry_is_told_of_a_stream_that_is_begun_anew(serve: Serve, cl
     retries = [record for record in notes.records if isinstance(record, Retry)]
     assert [(retry.layer, retry.attempt, type(retry.reason)) for retry in retries] == [("stream", 2, StreamClosedError)]
     assert sum(isinstance(record, SseEvent) and record.first for record in notes.records) == 1
+
+
+async def test_telemetry_hears_of_each_frame_up_to_the_end_of_the_turn(serve: Serve) -> None:
+    notes = Notebook()
+    turn = responses_turn(TEXT)
+    events = [*turn[:2], *[ev_text_delta("a")] * 5, *turn[2:], ev_text_delta("late")]
+    async with serve([sse(events)], telemetry=notes) as (client, _):
+        await client.collect(Prompt("x"))
+    kinds = [record.kind for record in notes.records if isinstance(record, SseEvent)]
+    assert kinds == [event["type"] for event in events[:-1]]
 
 
 async def test_telemetry_hears_of_the_end_in_every_case(serve: Serve) -> None:

@@ -34,28 +34,41 @@ _MOST_WARM_UP_SECONDS = 60.0
 
 
 def main() -> int:
-    options = _parse_options()
+    options = parse_options()
+    runs = runs_of(options.backend, options.transport)
     if options.backend is not None:
+        [(_, options.transport)] = runs
         return _run_here(options)
-    runs = [("asyncio", "httpx"), ("trio", "httpx")]
-    if find_spec("aiohttp"):
-        runs.append(("asyncio", "aiohttp"))
     seconds = options.seconds / len(runs)
     return max([_run_apart(backend, transport, seconds, options) for backend, transport in runs])
 
 
-def _parse_options() -> argparse.Namespace:
+def runs_of(backend: str | None, transport: str | None) -> list[tuple[str, str]]:
+    """Event loops and transports: those asked for, else asyncio and trio, and aiohttp where it is installed."""
+    if transport is None:
+        transports = ["httpx"] if backend or not find_spec("aiohttp") else ["httpx", "aiohttp"]
+    else:
+        transports = [transport]
+    backends = [backend] if backend else ["asyncio", "trio"]
+    # aiohttp knows no trio.
+    return [(loop, name) for name in transports for loop in backends if (loop, name) != ("trio", "aiohttp")]
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="for all runs together (600)")
     parser.add_argument("--streams", type=int, default=200, help="how many at once (200)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of what the streams meet and do")
     parser.add_argument("--backend", choices=["asyncio", "trio"], help="one run only, on this event loop")
     parser.add_argument(
-        "--transport", choices=["httpx", "aiohttp", "http2"], default="httpx", help="of that one run (httpx)"
+        "--transport", choices=["httpx", "aiohttp", "http2"], help="this one only (all; with --backend httpx)"
     )
     parser.add_argument("--only", type=int, metavar="N", help="repeat stream N of this seed and no other")
     parser.add_argument("--leak", type=int, default=0, metavar="BYTES", help="keep these per stream, to see it fail")
-    return parser.parse_args()
+    options = parser.parse_args(arguments)
+    if not runs_of(options.backend, options.transport):
+        parser.error(f"{options.transport} does not run on {options.backend}")
+    return options
 
 
 def _run_apart(backend: str, transport: str, seconds: float, options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ import pytest
 
 from codex_client.errors import InvalidRequestError, ProtocolError, ReadError, RetryLimitError, ServerError
 from codex_client.testing import RecordedRequest
+from tests.soak.__main__ import parse_options, runs_of
 from tests.soak.accounting import Ending, Ledger, Outcome, fault_of
 from tests.soak.growth import Growth, Sample, closed_growth, load_growth, quiet_growth
 from tests.soak.plans import FATES, Behaviour, Plan, Scenario, calm_plan, draw_plan, plan_of_body
@@ -192,3 +193,29 @@ def test_a_transient_refusal_ends_and_leaves_nothing_behind() -> None:
         replies = [answers(request) for _ in range(refusals + 1)]
         assert replies[-1] == build_reply(plan)
         assert build_reply(plan) not in replies[:-1]
+
+
+@pytest.mark.parametrize(
+    "backend, transport, runs",
+    [
+        (None, "httpx", [("asyncio", "httpx"), ("trio", "httpx")]),
+        (None, "http2", [("asyncio", "http2"), ("trio", "http2")]),
+        (None, "aiohttp", [("asyncio", "aiohttp")]),
+        ("trio", None, [("trio", "httpx")]),
+        ("asyncio", "aiohttp", [("asyncio", "aiohttp")]),
+    ],
+)
+def test_a_soak_runs_what_it_was_asked_for(
+    backend: str | None, transport: str | None, runs: list[tuple[str, str]]
+) -> None:
+    assert runs_of(backend, transport) == runs
+
+
+def test_a_soak_without_wishes_runs_on_both_loops() -> None:
+    assert runs_of(None, None)[:2] == [("asyncio", "httpx"), ("trio", "httpx")]
+
+
+def test_a_soak_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_options(["--backend", "trio", "--transport", "aiohttp"])
+    assert capsys.readouterr().err.endswith("error: aiohttp does not run on trio\n")
