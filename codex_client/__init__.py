@@ -16,8 +16,8 @@ _ROOMS = {
     "aggregate": "CollectedResponse ToolCall",
     "api": """
         ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory HttpClient Lease PayloadBuilder
-        RateLimitProvider RequestCustomizer ResponseDecoder Retry SseEvent SystemClock Telemetry TurnContext
-        TurnEnded TurnObserver TurnRecord
+        RateLimitProvider RawFrame RequestCustomizer ResponseDecoder Retry RunDecoder SseEvent SystemClock Telemetry
+        TurnContext TurnEnded TurnObserver TurnRecord
     """,
     "auth.callback": "CallbackListener",
     "auth.codex_store": "CodexTokenStore",
@@ -47,6 +47,19 @@ _ROOMS = {
     "clients.responses": "ResponsesApiClient",
     "condense": "AggregateMode",
     "connecting": "connect",
+    "credentials.accounts": "local_issuer local_pool local_state local_store",
+    "credentials.explain": "AccountBlock AccountStatus Explanation",
+    "credentials.file_state": "FilePoolState",
+    "credentials.limit_view": "LimitView",
+    "credentials.pool": "PLAN_ORDER CredentialPool",
+    "credentials.pool_record": "PoolRecord",
+    "credentials.pool_state": "MemoryPoolState PoolState",
+    "credentials.pool_usage": "UsageResult",
+    "credentials.quota": "AccountQuota QuotaBook",
+    "credentials.quota_state": "QuotaState",
+    "credentials.redis_state": "RedisPoolState",
+    "credentials.redis_store": "RedisTokenStore",
+    "credentials.selection": "AccountCandidate AccountChoice AccountSelection LeaseRequest",
     "decode.usage": "UsageReport",
     "errors": """
         AuthError AuthenticationError AuthenticationFailed AuthenticationInStreamError CodexError

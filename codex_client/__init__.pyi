@@ -15,9 +15,11 @@ from codex_client.api import (
     Lease as Lease,
     PayloadBuilder as PayloadBuilder,
     RateLimitProvider as RateLimitProvider,
+    RawFrame as RawFrame,
     RequestCustomizer as RequestCustomizer,
     ResponseDecoder as ResponseDecoder,
     Retry as Retry,
+    RunDecoder as RunDecoder,
     SseEvent as SseEvent,
     SystemClock as SystemClock,
     Telemetry as Telemetry,
@@ -117,6 +119,56 @@ from codex_client.condense import (
 )
 from codex_client.connecting import (
     connect as connect,
+)
+from codex_client.credentials.accounts import (
+    local_issuer as local_issuer,
+    local_pool as local_pool,
+    local_state as local_state,
+    local_store as local_store,
+)
+from codex_client.credentials.explain import (
+    AccountBlock as AccountBlock,
+    AccountStatus as AccountStatus,
+    Explanation as Explanation,
+)
+from codex_client.credentials.file_state import (
+    FilePoolState as FilePoolState,
+)
+from codex_client.credentials.limit_view import (
+    LimitView as LimitView,
+)
+from codex_client.credentials.pool import (
+    PLAN_ORDER as PLAN_ORDER,
+    CredentialPool as CredentialPool,
+)
+from codex_client.credentials.pool_record import (
+    PoolRecord as PoolRecord,
+)
+from codex_client.credentials.pool_state import (
+    MemoryPoolState as MemoryPoolState,
+    PoolState as PoolState,
+)
+from codex_client.credentials.pool_usage import (
+    UsageResult as UsageResult,
+)
+from codex_client.credentials.quota import (
+    AccountQuota as AccountQuota,
+    QuotaBook as QuotaBook,
+)
+from codex_client.credentials.quota_state import (
+    QuotaState as QuotaState,
+)
+from codex_client.credentials.redis_state import (
+    RedisPoolState as RedisPoolState,
+)
+from codex_client.credentials.redis_store import (
+    RedisTokenStore as RedisTokenStore,
+)
+from codex_client.credentials.selection import (
+    AccountCandidate as AccountCandidate,
+    AccountChoice as AccountChoice,
+    AccountSelection as AccountSelection,
+    LeaseRequest as LeaseRequest,
 )
 from codex_client.decode.usage import (
     UsageReport as UsageReport,

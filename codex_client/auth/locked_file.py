@@ -75,7 +75,7 @@ class LockedFile:
         """
         if not self._is_held:
             raise RuntimeError("LockedFile.write was called outside of `async with file.locked()`")
-        content = _Content(json.dumps(document, indent=2).encode() + b"\n")
+        content = _Content(json.dumps(document).encode() + b"\n")
         del document
         target = _resolved(self._path)
         if durable:

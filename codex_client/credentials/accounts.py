@@ -1,0 +1,66 @@
+"""The accounts that are logged in on this machine, where the environment's settings say that they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from codex_client import settings
+from codex_client.api import Clock
+from codex_client.auth.environment_store import EnvironmentTokenStore
+from codex_client.auth.file_store import FileTokenStore
+from codex_client.auth.issuer import OAuthIssuer
+from codex_client.auth.keyring_store import KeyringTokenStore
+from codex_client.auth.store import TokenStore
+from codex_client.credentials.file_state import FilePoolState
+from codex_client.credentials.pool import CredentialPool
+from codex_client.credentials.pool_state import PoolState
+from codex_client.credentials.redis_state import RedisPoolState
+from codex_client.credentials.redis_store import RedisTokenStore
+from codex_client.errors import ConfigurationError
+
+_REDIS = ("redis://", "rediss://", "unix://")
+
+
+def local_issuer(environ: Mapping[str, str] | None = None) -> OAuthIssuer:
+    """Whom to log in with: CODEX_CLIENT_ISSUER, else ChatGPT's."""
+    url = settings.ISSUER.read(environ)
+    return OAuthIssuer(url=url) if url else OAuthIssuer()
+
+
+def local_store(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> TokenStore:
+    """Where logins are kept: CODEX_CLIENT_STORE, else the file of the user. Raises `ConfigurationError`."""
+    place = _place(environ)
+    if place == "keyring":
+        return KeyringTokenStore(clock=clock)
+    return FileTokenStore(clock=clock) if place == "file" else RedisTokenStore(place, clock=clock)
+
+
+def local_state(environ: Mapping[str, str] | None = None, *, clock: Clock | None = None) -> PoolState:
+    """What all pools over `local_store` remember together: in the same Redis, else in a file of the user."""
+    place = _place(environ)
+    return RedisPoolState(place) if place.startswith(_REDIS) else FilePoolState(clock=clock)
+
+
+def local_pool(
+    environ: Mapping[str, str] | None = None, *, clock: Clock | None = None, **options: Any
+) -> CredentialPool:
+    """A pool of the accounts in the environment's variables, else of those that are logged in.
+
+    `options` are those of `CredentialPool`. Nothing is read from a disk or sent before the first lease.
+    """
+    if settings.ACCESS_TOKEN.is_set(environ):
+        held = EnvironmentTokenStore() if environ is None else EnvironmentTokenStore(environ)
+        return CredentialPool(held, clock=clock, **options)
+    store, state = local_store(environ, clock=clock), local_state(environ, clock=clock)
+    return CredentialPool(store, state=state, clock=clock, **options)
+
+
+def _place(environ: Mapping[str, str] | None) -> str:
+    place = settings.STORE.read(environ) or "file"
+    if place not in ("file", "keyring") and not place.startswith(_REDIS):
+        raise ConfigurationError(
+            f"{settings.STORE.name} is neither 'file' nor 'keyring' nor the URL of a Redis server (redis://…); set it "
+            "to one of these"
+        )
+    return place

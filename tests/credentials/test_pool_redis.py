@@ -1,0 +1,278 @@
+"""Tokens and the pool's record in a real Redis."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import anyio.lowlevel
+import pytest
+from redis import Redis
+
+from codex_client.auth.store import TokenStore
+from codex_client.credentials.pool import CredentialPool
+from codex_client.credentials.pool_record import PoolRecord
+from codex_client.credentials.redis_link import RedisLink
+from codex_client.credentials.redis_state import RedisPoolState
+from codex_client.credentials.redis_store import RedisTokenStore
+from codex_client.errors import ConfigurationError, MissingExtraError, TokenStoreError
+from codex_client.testing import ManualClock
+from tests.support.pooled import login, serve
+from tests.support.redis_server import PASSWORD
+from tests.support.secrecy import assert_unseen, everything_of
+
+R = TypeVar("R")
+
+
+@pytest.fixture
+async def stores(redis_url: str, redis_prefix: str) -> AsyncIterator[list[RedisTokenStore]]:
+    """Two of one prefix, as two machines would have them."""
+    both = [RedisTokenStore(redis_url, prefix=redis_prefix) for _ in range(2)]
+    yield both
+    for store in both:
+        await store.aclose()
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+async def test_machines_see_each_others_tokens(stores: list[RedisTokenStore]) -> None:
+    one, other = stores
+    providers: list[TokenStore] = [one, other]
+    assert await providers[0].load() == {}
+    await one.save(login(0))
+    await one.save(login(1), key="kept-here")
+    assert await other.load() == {login(0).key: login(0), "kept-here": login(1)}
+    await other.save(login(0, token="token-canary-new"))
+    assert (await one.load())[login(0).key].access_token == "token-canary-new"
+    await one.delete(login(0).key)
+    await one.delete("nobody")
+    assert set(await other.load()) == {"kept-here"}
+
+
+async def test_one_machine_at_a_time_holds_the_lock_of_an_account(stores: list[RedisTokenStore]) -> None:
+    inside: list[int] = []
+
+    async def work(number: int) -> None:
+        async with stores[number].lock("a"):
+            inside.append(number)
+            assert len(inside) == 1
+            await anyio.sleep(0.01)
+            inside.remove(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in (0, 1, 0, 1):
+            tasks.start_soon(work, number)
+    async with stores[0].lock("a"), stores[1].lock("b"):
+        pass
+
+
+async def test_the_lock_is_prolonged_while_it_is_held_and_freed_at_the_end(
+    redis_url: str, redis_prefix: str, redis: Redis
+) -> None:
+    clock, name = ManualClock(), f"{redis_prefix}:accounts:a:lock"
+    store = RedisTokenStore(redis_url, prefix=redis_prefix, clock=clock)
+    async with store.lock("a"):
+        assert 20_000 < milliseconds_left(redis, name) <= 30_000
+        for _ in range(3):
+            redis.pexpire(name, 5_000)
+            await clock.wait_for_timer(10)
+            clock.advance(10)
+            await clock.wait_for_timer(10)
+            assert milliseconds_left(redis, name) > 20_000
+    assert redis.get(name) is None
+    await store.aclose()
+
+
+async def test_the_lock_of_a_machine_that_died_ends_by_itself(
+    stores: list[RedisTokenStore], redis: Redis, redis_prefix: str
+) -> None:
+    redis.set(f"{redis_prefix}:accounts:a:lock", "another's", px=200)
+    async with stores[0].lock("a"):
+        assert redis.get(f"{redis_prefix}:accounts:a:lock") != b"another's"
+
+
+async def test_a_lock_that_stays_anothers_is_given_up(redis_url: str, redis_prefix: str, redis: Redis) -> None:
+    redis.set(f"{redis_prefix}:accounts:a:lock", "another's")
+    store = RedisTokenStore(redis_url, prefix=redis_prefix, clock=ManualClock(auto_advance=True))
+    with pytest.raises(TokenStoreError, match=r"held by others for 120.0 s; find out what they wait for"):
+        async with store.lock("a"):
+            pytest.fail("it was got")
+    assert redis.get(f"{redis_prefix}:accounts:a:lock") == b"another's"
+    await store.aclose()
+
+
+async def test_a_lock_that_was_lost_is_not_freed_for_who_has_it_now(
+    stores: list[RedisTokenStore], redis: Redis, redis_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = f"{redis_prefix}:accounts:a:lock"
+    async with stores[0].lock("a"):
+        redis.set(name, "another's")
+    assert redis.get(name) == b"another's"
+    assert "could not be freed" in caplog.text
+
+
+async def test_a_wait_for_the_lock_can_be_cancelled_and_leaves_none(
+    stores: list[RedisTokenStore], redis: Redis, redis_prefix: str
+) -> None:
+    name = f"{redis_prefix}:accounts:a:lock"
+    for when in (0.0, 0.005):
+        with anyio.move_on_after(when):
+            async with stores[0].lock("a"):
+                await anyio.sleep_forever()
+        assert redis.get(name) is None
+
+
+async def test_a_lock_that_is_got_while_its_taker_is_cancelled_is_freed(
+    stores: list[RedisTokenStore], redis: Redis, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, run = f"{redis_prefix}:accounts:a:lock", RedisLink.run
+    held: list[object] = []
+
+    async def run_and_cancel(self: RedisLink, step: Callable[[Redis], R]) -> R:
+        result = await run(self, step)
+        if not held and (value := redis.get(name)) is not None:
+            held.append(value)
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+        return result
+
+    monkeypatch.setattr(RedisLink, "run", run_and_cancel)
+    with anyio.CancelScope() as scope:
+        async with stores[0].lock("a"):
+            pytest.fail("it was cancelled before that")
+    assert held
+    assert redis.get(name) is None
+
+
+async def test_what_the_block_under_the_lock_raises_leaves_it_as_it_is(stores: list[RedisTokenStore]) -> None:
+    with pytest.raises(KeyError, match="mine"):
+        async with stores[0].lock("a"):
+            raise KeyError("mine")
+    async with stores[1].lock("a"):
+        pass
+
+
+async def test_a_pool_over_redis_serves_from_both_machines(
+    stores: list[RedisTokenStore], redis_url: str, redis_prefix: str
+) -> None:
+    states = [RedisPoolState(redis_url, prefix=redis_prefix) for _ in range(2)]
+    pools = [CredentialPool(store, state=state) for store, state in zip(stores, states, strict=True)]
+    for number in range(2):
+        await stores[0].save(login(number))
+    served = [await serve(pools[number % 2], f"c-{number}") for number in range(4)]
+    assert sorted(served) == ["0", "0", "1", "1"]
+    assert [await serve(pools[1], f"c-{number}") for number in range(4)] == served
+    for closing in (*pools, *states):
+        await closing.aclose()
+
+
+async def test_a_record_that_others_keep_changing_is_given_up_after_some_tries(
+    redis_url: str, redis_prefix: str, redis: Redis
+) -> None:
+    state = RedisPoolState(redis_url, prefix=redis_prefix)
+    runs: list[int] = []
+
+    def change(record: PoolRecord) -> None:
+        runs.append(len(record.accounts))
+        redis.set(f"{redis_prefix}:pool", PoolRecord().to_json())
+
+    with pytest.raises(TokenStoreError, match="changed by others in each of 100 tries"):
+        await state.update(change)
+    assert len(runs) == 100
+    await state.aclose()
+
+
+async def test_what_another_wrote_in_between_is_not_lost(redis_url: str, redis_prefix: str, redis: Redis) -> None:
+    state = RedisPoolState(redis_url, prefix=redis_prefix)
+    between = PoolRecord()
+    between.account("b")
+    runs: list[int] = []
+
+    def change(record: PoolRecord) -> None:
+        if not runs:
+            redis.set(f"{redis_prefix}:pool", between.to_json())
+        runs.append(len(record.accounts))
+        record.account("a")
+
+    await state.update(change)
+    assert runs == [0, 1]
+    assert set((await state.load()).accounts) == {"a", "b"}
+    await state.aclose()
+
+
+async def test_odd_things_in_redis_are_told_without_being_shown(
+    stores: list[RedisTokenStore], redis: Redis, redis_url: str, redis_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis.hset(f"{redis_prefix}:accounts", "a", '{"access_token": ["token-canary"]')
+    with pytest.raises(TokenStoreError, match="Redis holds an account that cannot be read, a; remove it") as raised:
+        await stores[0].load()
+    assert_unseen(everything_of(raised.value), ["canary"])
+    state = RedisPoolState(redis_url, prefix=redis_prefix)
+    redis.set(f"{redis_prefix}:pool", '"token-canary"')
+    with caplog.at_level(logging.WARNING):
+        assert await state.load() == PoolRecord()
+    assert "begun anew" in caplog.text
+    assert "canary" not in caplog.text
+    await state.aclose()
+
+
+async def test_neither_url_nor_password_nor_token_shows_where_redis_cannot_be_reached(tmp_path: Path) -> None:
+    url = f"unix://:{PASSWORD}@{tmp_path}/nothing-here"
+    store, state = RedisTokenStore(url), RedisPoolState(url)
+    assert (repr(store), repr(state)) == (
+        "RedisTokenStore('codex-client:accounts')",
+        "RedisPoolState('codex-client:pool')",
+    )
+    for step in (store.load, lambda: store.save(login(0)), state.load):
+        with pytest.raises(TokenStoreError, match="Redis failed: ConnectionError; check that it runs") as raised:
+            await step()
+        assert_unseen(everything_of(raised.value), ["canary"])
+        assert "nothing-here" not in str(raised.value)
+
+
+async def test_a_wrong_password_is_not_repeated(redis_url: str) -> None:
+    store = RedisTokenStore(redis_url.replace(PASSWORD, "wrong-canary"))
+    with pytest.raises(TokenStoreError, match="Redis failed: AuthenticationError") as raised:
+        await store.load()
+    assert_unseen(everything_of(raised.value), ["canary"])
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://password-canary@x", "redis://:password-canary@x:port", "", "redis://x?db=canary"]
+)
+def test_a_url_that_cannot_be_read_is_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="the URL of Redis cannot be read") as raised:
+        RedisPoolState(url)
+    assert_unseen(everything_of(raised.value), ["canary"])
+
+
+def test_without_the_package_the_error_names_the_extra() -> None:
+    with without("redis"), pytest.raises(MissingExtraError, match=r"codex-client\[redis\]") as raised:
+        RedisTokenStore("redis://:password-canary@localhost")
+    assert raised.value.extra == "redis"
+    assert_unseen(everything_of(raised.value), ["canary"])
+
+
+def milliseconds_left(redis: Redis, name: str) -> int:
+    left = redis.pttl(name)
+    assert isinstance(left, int)
+    return left
+
+
+@contextmanager
+def without(package: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in sys.modules if name.split(".")[0] == package]:
+            patch.delitem(sys.modules, name)
+        patch.setitem(sys.modules, package, None)
+        yield
