@@ -15,7 +15,7 @@ from typing import Any
 _ROOMS = {
     "aggregate": "CollectedResponse ToolCall",
     "api": """
-        ApiClient ApiRequest AttemptOutcome AuthProvider Clock DecoderFactory HttpClient Lease PayloadBuilder
+        ApiClient ApiRequest AttemptOutcome AuthProvider Clock Closeable DecoderFactory HttpClient Lease PayloadBuilder
         RateLimitProvider RawFrame RequestCustomizer ResponseDecoder Retry RunDecoder SseEvent SystemClock Telemetry
         TurnContext TurnEnded TurnObserver TurnRecord
     """,
@@ -55,7 +55,7 @@ _ROOMS = {
     "credentials.pool_record": "PoolRecord",
     "credentials.pool_state": "MemoryPoolState PoolState",
     "credentials.pool_usage": "UsageResult",
-    "credentials.quota": "AccountQuota QuotaBook",
+    "credentials.quota": "AccountQuota",
     "credentials.quota_state": "QuotaState",
     "credentials.redis_state": "RedisPoolState",
     "credentials.redis_store": "RedisTokenStore",

@@ -10,6 +10,7 @@ from codex_client.api import (
     AttemptOutcome as AttemptOutcome,
     AuthProvider as AuthProvider,
     Clock as Clock,
+    Closeable as Closeable,
     DecoderFactory as DecoderFactory,
     HttpClient as HttpClient,
     Lease as Lease,
@@ -153,7 +154,6 @@ from codex_client.credentials.pool_usage import (
 )
 from codex_client.credentials.quota import (
     AccountQuota as AccountQuota,
-    QuotaBook as QuotaBook,
 )
 from codex_client.credentials.quota_state import (
     QuotaState as QuotaState,

@@ -145,6 +145,14 @@ class AuthProvider(Protocol):
         ...
 
 
+class Closeable(Protocol):
+    """What holds connections and can let go of them."""
+
+    async def aclose(self) -> None:
+        """Close them. Safe to call twice."""
+        ...
+
+
 class RequestCustomizer(Protocol):
     """A last word on the headers of each attempt, after everything but the credential is set."""
 

@@ -21,6 +21,7 @@ from codex_client.client.config import (
     Transport,
 )
 from codex_client.errors import ConfigurationError
+from codex_client.masking import is_private, safe_url
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
 from codex_client.prompt import ReasoningOptions
 from codex_client.routed_client import RoutedApiClient
@@ -101,6 +102,11 @@ def _pool_of_logins(provider: ModelProviderInfo, clock: Clock | None) -> Credent
     """The accounts of this machine, as the command line keeps them. Loaded here: few programs use them."""
     from codex_client.credentials.accounts import local_pool
 
+    if not is_private(provider.base_url):
+        raise ConfigurationError(
+            f"provider {provider.name!r}: base_url {safe_url(provider.base_url)!r} is not https, and the tokens of a "
+            "login would travel in the clear; use https, or pass auth="
+        )
     return local_pool(provider=provider, clock=clock)
 
 

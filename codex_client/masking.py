@@ -10,6 +10,7 @@ import re
 from urllib.parse import urlsplit, urlunsplit
 
 _BLANK = "***"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 KEY_PREFIXES: tuple[str, ...] = (
     r"(?:sk|rk|pk|ek|sess|xai|pplx|csk|nvapi|glpat)[-_]",
@@ -66,6 +67,16 @@ def excerpt(text: str, limit: int = 300) -> str:
     masked = mask_secrets(text[: limit * 8])
     line = " ".join("".join(char if char.isprintable() else " " for char in masked).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there: https, or this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
 
 
 def safe_url(url: str) -> str:

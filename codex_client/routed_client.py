@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from codex_client.aggregate import CollectedResponse
+from codex_client.api import Closeable
 from codex_client.client.config import ChatConfig, ClientConfig, ResponsesConfig
 from codex_client.model_provider import WireApi
 from codex_client.prompt import Prompt
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from codex_client.decode.usage import UsageReport
 
 C = TypeVar("C", bound=ClientConfig)
-
-
-class Closeable(Protocol):
-    async def aclose(self) -> None: ...
 
 
 class RoutedApiClient:

@@ -72,7 +72,7 @@ STORE = Variable(
     "`file`",
 )
 HOME = Variable(
-    "CODEX_CLIENT_HOME", "the folder of the files of `file`", "`auth`", "the system's folder for a program's data"
+    "CODEX_CLIENT_HOME", "the folder of the files of `file`", "`auth`", "the system's folder for a user's configuration"
 )
 ISSUER = Variable("CODEX_CLIENT_ISSUER", "the address of who issues the tokens", "`auth`", "`https://auth.openai.com`")
 CODEX_HOME = Variable("CODEX_HOME", "the folder of codex's `auth.json`, to import from", "`home`", "`~/.codex`")

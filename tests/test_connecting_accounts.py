@@ -12,8 +12,10 @@ import pytest
 from codex_client import settings
 from codex_client.auth.codex_store import CodexTokenStore
 from codex_client.auth.file_store import FileTokenStore
+from codex_client.auth.store import MemoryTokenStore
 from codex_client.connecting import connect
 from codex_client.credentials.accounts import local_issuer, local_pool, local_state, local_store
+from codex_client.credentials.pool import CredentialPool
 from codex_client.errors import ConfigurationError, LoginRequiredError, MissingCredentialsError, PoolExhaustedError
 from codex_client.model_provider import ModelProviderInfo, built_in_providers
 from codex_client.prompt import Prompt
@@ -131,6 +133,25 @@ async def test_a_key_that_is_given_goes_before_logins(server: AccountServer) -> 
 def test_other_providers_take_no_logins() -> None:
     with pytest.raises(MissingCredentialsError):
         connect("gpt-5", provider="openai")
+
+
+@pytest.mark.parametrize("base_url", ["http://proxy.example.test/backend-api/codex", "http://10.0.0.1/codex"])
+def test_a_login_is_not_sent_in_the_clear(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="would travel in the clear"):
+        connect("gpt-5", provider="chatgpt", base_url=base_url)
+
+
+async def test_what_a_pool_owns_is_closed_with_it() -> None:
+    class Owned:
+        closed = 0
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    owned = Owned()
+    async with CredentialPool(MemoryTokenStore(), owned=[owned]):
+        assert owned.closed == 0
+    assert owned.closed == 1
 
 
 def test_the_place_of_logins_is_what_the_variable_says(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:

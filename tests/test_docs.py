@@ -4,7 +4,7 @@ The python blocks of a page are one program, run from top to bottom in a fresh f
 A block with a top-level `await` runs on the event loop of the test, once on asyncio and once on trio; one without it
 runs in a thread of its own, so that it may call `asyncio.run`. Two comments, invisible on the page, prepare it
 (CONTRIBUTING.md shows them): `<!-- setup: NAME ARGUMENTS -->` enters one of SETUPS, and `<!-- python` opens a hidden
-block that ends at `-->`.
+block that ends at `-->`. A setup gives names to the page's blocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -61,17 +61,37 @@ def setups_of(page: Path) -> list[list[str]]:
 
 
 @asynccontextmanager
-async def replay_server(patch: pytest.MonkeyPatch, *recordings: str) -> AsyncIterator[None]:
+async def replay_server(patch: pytest.MonkeyPatch, *recordings: str) -> AsyncIterator[dict[str, object]]:
     """A server on loopback stands in for the API and answers one request after the other with the named fixtures."""
     from codex_client.testing import ReplayServer
 
     async with ReplayServer([path.read_bytes() for path in map(Path, recordings)]) as server:
         patch.setenv("OPENAI_BASE_URL", server.base_url)
         patch.setenv("OPENAI_API_KEY", "sk-example")
-        yield
+        yield {}
 
 
-SETUPS = {"replay-server": replay_server}
+@asynccontextmanager
+async def account_server(patch: pytest.MonkeyPatch, *account_ids: str) -> AsyncIterator[dict[str, object]]:
+    """A server on loopback stands in for ChatGPT: issuer, usage endpoint and backend. The named accounts exist there
+    and are logged in here, in a folder of the page's own. Hidden blocks know it as `account_server`.
+    """
+    from codex_client import FileTokenStore, built_in_providers, model_provider
+    from codex_client.testing import AccountServer
+
+    async with AccountServer() as server:
+        known = built_in_providers()
+        known["chatgpt"] = replace(known["chatgpt"], base_url=server.base_url)
+        patch.setattr(model_provider, "_built_in", known.values)
+        patch.setenv("CODEX_CLIENT_HOME", "home")
+        patch.setenv("CODEX_HOME", "codex-home")
+        patch.setenv("CODEX_CLIENT_ISSUER", server.url)
+        for account_id in account_ids:
+            await FileTokenStore().save(server.issue(server.add_account(account_id)))
+        yield {"account_server": server}
+
+
+SETUPS = {"replay-server": replay_server, "account-server": account_server}
 
 
 async def execute(block: Block, page: Path, namespace: dict[str, object]) -> None:
@@ -93,7 +113,7 @@ async def test_every_python_block_runs(page: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "__main__", module)
     async with AsyncExitStack() as stack:
         for name, *arguments in setups_of(page):
-            await stack.enter_async_context(SETUPS[name](monkeypatch, *arguments))
+            module.__dict__.update(await stack.enter_async_context(SETUPS[name](monkeypatch, *arguments)))
         for block in blocks_of(page):
             if block.language in PYTHON:
                 await execute(block, page, module.__dict__)

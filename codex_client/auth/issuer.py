@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from codex_client.errors import ConfigurationError
-from codex_client.masking import safe_url
+from codex_client.masking import is_private, safe_url
 
 # The public client of the Codex CLI; the issuer takes its redirects on these two ports only.
 _CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"
@@ -86,6 +86,4 @@ def _is_safe(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    is_local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-    return bool(parts.hostname) and is_plain and (parts.scheme == "https" or is_local)
+    return is_private(url) and not (parts.query or parts.fragment or "@" in parts.netloc)

@@ -53,7 +53,8 @@ def local_pool(
         held = EnvironmentTokenStore() if environ is None else EnvironmentTokenStore(environ)
         return CredentialPool(held, clock=clock, **options)
     store, state = local_store(environ, clock=clock), local_state(environ, clock=clock)
-    return CredentialPool(store, state=state, clock=clock, **options)
+    owned = [each for each in (store, state) if isinstance(each, RedisTokenStore | RedisPoolState)]
+    return CredentialPool(store, state=state, owned=owned, clock=clock, **options)
 
 
 def _place(environ: Mapping[str, str] | None) -> str:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import anyio
 
-from codex_client.api import AttemptOutcome, Clock, Lease, SystemClock
+from codex_client.api import AttemptOutcome, Clock, Closeable, Lease, SystemClock
 from codex_client.auth.oauth import OAuthClient
 from codex_client.auth.refresh import RefreshingAuth
 from codex_client.auth.store import TokenStore
@@ -56,7 +56,8 @@ class CredentialPool:
     conversation is forgotten. `refresh_every`: seconds between fetches of all accounts' usage while `async with pool`
     is open, the first at once; None for none.
 
-    The store, the state and `oauth` stay the caller's to close. Close the pool with `async with` or `aclose`.
+    The store, the state and `oauth` stay the caller's to close, but for those in `owned`, which are closed with the
+    pool. Close the pool with `async with` or `aclose`.
     """
 
     def __init__(
@@ -75,9 +76,11 @@ class CredentialPool:
         max_cooldown: float = _MAX_COOLDOWN,
         affinity: float = 3600.0,
         refresh_every: float | None = None,
+        owned: Sequence[Closeable] = (),
         clock: Clock | None = None,
     ) -> None:
         self._store = store
+        self._owned = owned
         self._keys = keys
         self._rules = Rules(
             selection=selection_of(selection), plan_order=plan_order, max_cooldown=max_cooldown, affinity=affinity
@@ -162,9 +165,8 @@ class CredentialPool:
 
     async def aclose(self) -> None:
         """Close the connections that the pool owns."""
-        for auth in self._auths.values():
-            await auth.aclose()
-        await self._usage.aclose()
+        for each in (*self._auths.values(), self._usage, *self._owned):
+            await each.aclose()
 
     async def __aenter__(self) -> Self:
         if self._refresh_every is not None:
