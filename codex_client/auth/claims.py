@@ -11,7 +11,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from codex_client.auth.json_fields import read_object, read_text
+from codex_client.auth.json_fields import read_moment, read_object, read_text
 
 _AUTH_CLAIM = "https://api.openai.com/auth"
 _PROFILE_CLAIM = "https://api.openai.com/profile"
@@ -44,7 +44,7 @@ def read_claims(token: str | None) -> Claims:
         or _first_organization(auth, claims),
         plan_type=read_text(auth.get("chatgpt_plan_type")),
         email=read_text(claims.get("email")) or read_text(profile.get("email")),
-        expires_at=_moment(claims.get("exp")),
+        expires_at=read_moment(claims.get("exp")),
         organization_id=read_text(auth.get("organization_id")),
         project_id=read_text(auth.get("project_id")),
     )
@@ -68,11 +68,3 @@ def _first_organization(*holders: dict[str, Any]) -> str | None:
             if found := read_text(first.get("id")):
                 return found
     return None
-
-
-def _moment(value: Any) -> float | None:
-    """Seconds, from seconds or milliseconds: some issuers write the latter."""
-    # Beyond the year 9999 in milliseconds it is no moment; so large an integer need not even fit a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 3e14:
-        return None
-    return value / 1000 if value > 1e12 else float(value)

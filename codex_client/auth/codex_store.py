@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from codex_client import settings
 from codex_client.auth.issuer import OAuthIssuer
+from codex_client.auth.json_fields import read_object, read_text
 from codex_client.auth.locked_file import read_document
 from codex_client.auth.tokens import TokenSet
 from codex_client.errors import LoginRequiredError, TokenStoreError
@@ -83,18 +84,18 @@ def parse_codex_login(document: Mapping[str, Any]) -> TokenSet | None:
     """The ChatGPT login in the JSON of an `auth.json`, None where it holds none. Members that are not known are passed
     over.
     """
-    tokens = _object(document.get("tokens"))
-    access_token = _text(tokens.get("access_token"))
+    tokens = read_object(document.get("tokens"))
+    access_token = read_text(tokens.get("access_token"))
     if access_token is None or _kind(document) == "apikey":
         return None
-    provenance = _object(tokens.get("oauth_provenance"))
+    provenance = read_object(tokens.get("oauth_provenance"))
     return TokenSet.from_tokens(
         access_token,
-        refresh_token=_text(tokens.get("refresh_token")),
-        id_token=_text(tokens.get("id_token")),
-        issuer=_text(provenance.get("issuer")) or OAuthIssuer().url,
-        client_id=_text(provenance.get("client_id")),
-        account_id=_text(tokens.get("account_id")),
+        refresh_token=read_text(tokens.get("refresh_token")),
+        id_token=read_text(tokens.get("id_token")),
+        issuer=read_text(provenance.get("issuer")) or OAuthIssuer().url,
+        client_id=read_text(provenance.get("client_id")),
+        account_id=read_text(tokens.get("account_id")),
         refreshed_at=_moment(document.get("last_refresh")),
         source="codex",
     )
@@ -102,7 +103,9 @@ def parse_codex_login(document: Mapping[str, Any]) -> TokenSet | None:
 
 def _kind(document: Mapping[str, Any]) -> str:
     """`auth_mode`; older versions of Codex wrote none, and used the key where there was one."""
-    return _text(document.get("auth_mode")) or ("apikey" if _text(document.get("OPENAI_API_KEY")) else "chatgpt")
+    return read_text(document.get("auth_mode")) or (
+        "apikey" if read_text(document.get("OPENAI_API_KEY")) else "chatgpt"
+    )
 
 
 def _moment(value: Any) -> float | None:
@@ -112,11 +115,3 @@ def _moment(value: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None

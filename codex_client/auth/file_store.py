@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from codex_client import settings
 from codex_client.api import Clock, SystemClock
+from codex_client.auth.json_fields import read_object
 from codex_client.auth.locked_file import LockedFile, exclusive
 from codex_client.auth.tokens import TokenSet
 from codex_client.errors import MissingExtraError, TokenStoreError
@@ -101,7 +102,7 @@ def _token_sets(document: dict[str, Any] | None) -> dict[str, TokenSet]:
     problem: str | None = None
     for key, stored in _accounts(document).items():
         try:
-            found[key] = TokenSet.from_dict(_object(stored))
+            found[key] = TokenSet.from_dict(read_object(stored))
         except ValueError as error:
             problem = f"account {key}: {error}; remove that account from it, and log in again"
     if problem is None:
@@ -113,7 +114,7 @@ def _with(document: dict[str, Any] | None, key: str, tokens: TokenSet | None) ->
     accounts = dict(_accounts(document))
     stored = accounts.pop(key, None)
     if tokens is not None:
-        accounts[key] = {**_object(stored), **tokens.to_dict()}
+        accounts[key] = {**read_object(stored), **tokens.to_dict()}
     return {**(document or {}), "version": _VERSION, "accounts": accounts}
 
 
@@ -126,7 +127,3 @@ def _accounts(document: dict[str, Any] | None) -> dict[str, Any]:
     if version != _VERSION or not isinstance(accounts, dict):
         raise ValueError("it is no file of accounts; choose another path, or move it away to begin anew")
     return cast("dict[str, Any]", accounts)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from codex_client.auth.codex_store import codex_home, codex_login, parse_codex_login
 from codex_client.auth.environment_store import logins_in_environment
 from codex_client.auth.issuer import OAuthIssuer
+from codex_client.auth.json_fields import read_moment, read_object, read_text
 from codex_client.auth.locked_file import read_document
 from codex_client.auth.store import TokenStore
 from codex_client.auth.tokens import TokenSet
 from codex_client.errors import TokenStoreError
+
+T = TypeVar("T")
 
 ImportOutcome: TypeAlias = Literal["added", "updated", "kept"]
 """What became of an imported login. "kept": the store has an own one for the account, which a copy does not replace."""
@@ -112,9 +115,9 @@ def _logins_in(path: Path) -> list[TokenSet] | None:
         raise TokenStoreError(f"there is no {path}; give the path of an export or of another program's accounts")
     accounts = document.get("accounts")
     if isinstance(accounts, list):
-        found = [_listed_login(_object(each)) for each in cast("list[Any]", accounts)]
+        found = [_listed_login(read_object(each)) for each in cast("list[Any]", accounts)]
     elif isinstance(accounts, dict):
-        found = [_exported_login(_object(each)) for each in cast("dict[str, Any]", accounts).values()]
+        found = [_exported_login(read_object(each)) for each in cast("dict[str, Any]", accounts).values()]
     else:
         found = [parse_codex_login(document) or _listed_login(document)]
     logins = [each for each in found if each is not None]
@@ -130,33 +133,21 @@ def _exported_login(stored: dict[str, Any]) -> TokenSet | None:
 
 def _listed_login(entry: dict[str, Any]) -> TokenSet | None:
     """One account of a list. Programs differ in the names; the expiry is in milliseconds or in seconds."""
-    access_token = _first(entry, "access", "access_token", "accessToken")
+    access_token = _first(read_text, entry, "access", "access_token", "accessToken")
     if access_token is None:
         return None
     return TokenSet.from_tokens(
         access_token,
-        refresh_token=_first(entry, "refresh", "refresh_token", "refreshToken"),
-        id_token=_first(entry, "idToken", "id_token"),
-        issuer=_first(entry, "issuer") or OAuthIssuer().url,
-        client_id=_first(entry, "client_id", "clientId"),
-        account_id=_first(entry, "accountId", "account_id", "chatgpt_account_id"),
-        expires_at=_moment(entry, "expires", "expires_at", "expiresAt", "expiry_date"),
+        refresh_token=_first(read_text, entry, "refresh", "refresh_token", "refreshToken"),
+        id_token=_first(read_text, entry, "idToken", "id_token"),
+        issuer=_first(read_text, entry, "issuer") or OAuthIssuer().url,
+        client_id=_first(read_text, entry, "client_id", "clientId"),
+        account_id=_first(read_text, entry, "accountId", "account_id", "chatgpt_account_id"),
+        expires_at=_first(read_moment, entry, "expires", "expires_at", "expiresAt", "expiry_date"),
         source="file",
     )
 
 
-def _first(entry: dict[str, Any], *names: str) -> str | None:
-    values = (entry.get(name) for name in names)
-    return next((value.strip() for value in values if isinstance(value, str) and value.strip()), None)
-
-
-def _moment(entry: dict[str, Any], *names: str) -> float | None:
-    for name in names:
-        value = entry.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return value / 1000 if value > 1e12 else float(value)
-    return None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+def _first(read: Callable[[Any], T | None], entry: dict[str, Any], *names: str) -> T | None:
+    """The first member of use."""
+    return next((found for name in names if (found := read(entry.get(name))) is not None), None)

@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from codex_client.api import Clock, SystemClock
 from codex_client.auth.file_store import account_lock, accounts_folder
+from codex_client.auth.json_fields import read_object
 from codex_client.auth.locked_file import exclusive
 from codex_client.auth.tokens import TokenSet
 from codex_client.errors import MissingExtraError, TokenStoreError
@@ -160,7 +161,7 @@ class _Entries:
             parts = [self._get(f"{name}/{head.slot}/{number}") or "" for number in range(head.parts)]
             text = "".join(parts)
             if _digest(text) == head.digest:
-                return _object(json.loads(text))
+                return read_object(json.loads(text))
         raise _ProblemError(f"its entries of {name} do not belong together; remove them and log in again")
 
     def write(self, name: str, document: Mapping[str, Any]) -> None:
@@ -233,7 +234,3 @@ def _checked(document: dict[str, Any] | None) -> dict[str, Any]:
     if isinstance(version, int) and version > _VERSION:
         raise _ProblemError(f"it has version {version} and this program knows {_VERSION}; upgrade codex-client")
     return document or {}
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from codex_client.credentials.pool_record import ALL_LIMITS, AccountRecord, Block, BlockKind, Parking
+from codex_client.credentials.quota_state import blocked_until, rest_until, spent_windows
 from codex_client.errors import (
     AuthenticationFailed,
     CodexError,
@@ -21,10 +22,9 @@ from codex_client.errors import (
     UsageLimitReached,
     UsageNotIncluded,
 )
-from codex_client.model_variants import RateLimitSnapshot, RateLimitWindow
+from codex_client.masking import excerpt
+from codex_client.model_variants import RateLimitSnapshot
 
-# Where a limit is hit and nobody tells until when: a look every 5 min costs next to nothing.
-DEFAULT_COOLDOWN = 300.0
 # A shorter wait costs less than the prompt cache that another account has not got.
 _WORTH_WAITING = 10.0
 # Rate limits in a row without a time told, after which the account rests all the same, and for how long.
@@ -60,44 +60,13 @@ def _note(
     block, snapshot = account.blocks.get(limit_id), account.quota.snapshot(limit_id) or snapshot
     if block is not None and block.until <= now:
         block = None
-    if is_used_up(snapshot, now=now) and not pays(snapshot):
-        until = cooldown_end(snapshot, now=now, max_cooldown=max_cooldown)
+    rest = blocked_until(snapshot, now)
+    if rest is not None:
+        until = min(rest, now + max_cooldown)
         if block is None or (block.since <= told_at and (block.kind != "rate" or block.until < until)):
             account.blocks[limit_id] = Block("usage", _used_up_words(snapshot, now), told_at, until)
     elif block is not None and block.kind in {"usage", "quota"} and block.since < told_at:
         del account.blocks[limit_id]
-
-
-def is_used_up(snapshot: RateLimitSnapshot, *, now: float) -> bool:
-    """Whether the server would refuse now: a window whose reset has passed is full again."""
-    return snapshot.refused or any(_is_spent(window, now) for window in snapshot.windows)
-
-
-def pays(snapshot: RateLimitSnapshot) -> bool:
-    """Whether prepaid credit takes over where a window is used up; not where the server has refused all the same."""
-    is_refused = snapshot.refused or snapshot.source == "error"
-    return not is_refused and snapshot.credits is not None and snapshot.credits.can_pay
-
-
-def remaining_percent(snapshot: RateLimitSnapshot | None, *, now: float) -> float:
-    """What is left of the tightest window; 100 where nothing is known."""
-    windows = snapshot.windows if snapshot is not None else ()
-    return min((window.remaining_percent for window in windows if not _is_over(window, now)), default=100.0)
-
-
-def cooldown_end(
-    snapshot: RateLimitSnapshot | None, *, now: float, max_cooldown: float, told_at: float | None = None
-) -> float:
-    """The latest of the used-up windows' resets and of `told_at`; the default where none is told.
-
-    No window resets later than its own length from now, and nothing counts for longer than `max_cooldown`: what is told
-    beyond that is a clock that is wrong, here or there.
-    """
-    windows = snapshot.windows if snapshot is not None else ()
-    ends = [_capped(window.resets_at, [window], now) for window in windows if _is_spent(window, now)]
-    ends.append(_capped(told_at, windows, now))
-    latest = max((end for end in ends if end is not None and end > now), default=now + DEFAULT_COOLDOWN)
-    return min(latest, now + max_cooldown)
 
 
 def note_failure(
@@ -129,8 +98,8 @@ def note_failure(
     plan_type = getattr(error, "plan_type", None)
     if isinstance(plan_type, str):
         account.quota.tell_plan(plan_type, source="header", at=now)
-    latest = account.quota.snapshot(limit_id)
-    end = cooldown_end(latest, now=now, max_cooldown=max_cooldown, told_at=_told_at(error, now))
+    rest = rest_until(account.quota.snapshot(limit_id), now, told_at=_told_at(error, now))
+    end = min(rest, now + max_cooldown)
     match error:
         case UsageLimitReached():
             return block("usage", "usage limit reached", end)
@@ -153,7 +122,7 @@ def note_failure(
 
 
 def note_failed_lease(
-    account: AccountRecord, error: CodexError, *, fingerprint: str | None, now: float, max_cooldown: float
+    account: AccountRecord, error: CodexError, *, key: str, fingerprint: str | None, now: float, max_cooldown: float
 ) -> None:
     """Keep why a credential could not be had: parked where only a login helps, else a short rest."""
     if isinstance(error, TokenRefreshError) and not error.permanent:
@@ -162,12 +131,19 @@ def note_failed_lease(
             "refresh", f"its token cannot be refreshed now{_code(error)}", now, now + rest
         )
     else:
-        _park(account, f"it needs a login{_code(error)}", fingerprint, now)
+        _park(account, f"it needs a login: {_told_of_login(error, key)}", fingerprint, now)
 
 
 def _park(account: AccountRecord, reason: str, fingerprint: str | None, now: float) -> None:
     account.parking = Parking(reason, now, fingerprint, account.quota.plan_type)
     account.refused = None
+
+
+def _told_of_login(error: CodexError, key: str) -> str:
+    """What the error says. Reasons are listed by the account's key, so that it need not be in them."""
+    # "needs a new login: the refresh token was revoked" says the first part twice.
+    cause = error.__cause__ if isinstance(error.__cause__, TokenRefreshError) else error
+    return excerpt(cause.message.replace(f"account {key}", "it"))
 
 
 def _rate_limit_rest(account: AccountRecord, error: CodexError) -> float | None:
@@ -184,22 +160,8 @@ def _told_at(error: CodexError, now: float) -> float | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def _is_over(window: RateLimitWindow, now: float) -> bool:
-    return window.resets_at is not None and window.resets_at <= now
-
-
-def _is_spent(window: RateLimitWindow, now: float) -> bool:
-    return window.exhausted and not _is_over(window, now)
-
-
-def _capped(moment: float | None, windows: Iterable[RateLimitWindow], now: float) -> float | None:
-    """No later than the longest of the windows, where a length is known."""
-    longest = max((window.window_minutes or 0 for window in windows), default=0)
-    return min(moment, now + 60 * longest) if moment is not None and longest else moment
-
-
 def _used_up_words(snapshot: RateLimitSnapshot, now: float) -> str:
-    labels = [window.label for window in snapshot.windows if _is_spent(window, now)]
+    labels = [window.label for window in spent_windows(snapshot, now)]
     return f"usage limit reached ({', '.join(labels)})" if labels else "refused by the server for its limits"
 
 

@@ -6,14 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codex_client.api import AttemptOutcome
-from codex_client.credentials.cooldowns import (
-    is_used_up,
-    note_failed_lease,
-    note_failure,
-    note_snapshots,
-    pays,
-    remaining_percent,
-)
+from codex_client.credentials.cooldowns import note_failed_lease, note_failure, note_snapshots
 from codex_client.credentials.pool_lease import PoolLease
 from codex_client.credentials.pool_record import (
     ALL_LIMITS,
@@ -22,6 +15,7 @@ from codex_client.credentials.pool_record import (
     Loan,
     PoolRecord,
 )
+from codex_client.credentials.quota_state import remaining_percent, spends_credit
 from codex_client.credentials.selection import AccountCandidate, AccountChoice, AccountSelection, LeaseRequest
 from codex_client.errors import CodexError, ConfigurationError
 
@@ -167,7 +161,9 @@ def withdraw(
     """Keep that a credential could not be had after all."""
     record.loans.pop(loan_id, None)
     fingerprint = next((one.fingerprint for one in accounts if one.key == key), None)
-    note_failed_lease(record.account(key), error, fingerprint=fingerprint, now=now, max_cooldown=rules.max_cooldown)
+    note_failed_lease(
+        record.account(key), error, key=key, fingerprint=fingerprint, now=now, max_cooldown=rules.max_cooldown
+    )
 
 
 def settle(
@@ -254,8 +250,8 @@ def _candidate(
         order=account.order,
         plan_type=plan,
         plan_rank=rules.plan_rank(plan),
-        remaining_percent=remaining_percent(snapshot, now=now),
-        spends_credit=snapshot is not None and is_used_up(snapshot, now=now) and pays(snapshot),
+        remaining_percent=remaining_percent(snapshot, now),
+        spends_credit=spends_credit(snapshot, now),
         conversations=conversations,
         in_flight=in_flight,
         leases=held.leases,

@@ -1,7 +1,7 @@
 """What a pool knows: plain values that go through JSON, so that processes and machines can share them.
 
 Nothing here is a secret: accounts go by their keys, conversations by a digest, tokens by their fingerprint, and every
-reason is in the pool's own words. Moments are Unix seconds.
+reason is in this library's own words. Moments are Unix seconds.
 """
 
 from __future__ import annotations

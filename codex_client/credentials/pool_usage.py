@@ -73,4 +73,5 @@ def note_usage(
         if isinstance(result, UsageReport):
             note_snapshots(account, result.snapshots, now=now, since=since, max_cooldown=max_cooldown)
         elif isinstance(result, LoginRequiredError) or (isinstance(result, TokenRefreshError) and result.permanent):
-            note_failed_lease(account, result, fingerprint=fingerprints.get(key), now=now, max_cooldown=max_cooldown)
+            fingerprint = fingerprints.get(key)
+            note_failed_lease(account, result, key=key, fingerprint=fingerprint, now=now, max_cooldown=max_cooldown)

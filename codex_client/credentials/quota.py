@@ -1,4 +1,4 @@
-"""What is known of the accounts' limits: of each account and limit the newest snapshot, whatever order they came in.
+"""What is known of an account's limits: of each limit the newest snapshot, whatever order they came in.
 
 Which of two snapshots counts: the one fetched later. At the same moment a refusal counts before the usage endpoint,
 that before headers, those before an event: the refusal has the headers of its answer in it. A snapshot without a window
@@ -8,17 +8,12 @@ says nothing of a limit, so it replaces none; only from the usage endpoint it me
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from typing import Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-from codex_client.credentials.quota_state import STALE_AFTER, QuotaState, blocked_until, describe, snapshot_state
+from codex_client.credentials.quota_state import STALE_AFTER, QuotaState, describe, snapshot_state
 from codex_client.model_variants import LimitSource, RateLimitSnapshot
-
-T = TypeVar("T")
 
 _DEFAULT_LIMIT = "codex"
 _PRECEDENCE: Mapping[LimitSource | None, int] = {None: 0, "event": 1, "header": 2, "endpoint": 3, "error": 4}
@@ -57,14 +52,6 @@ class AccountQuota:
         told = (at, plan_type)
         self.plans[source] = max(told, self.plans.get(source, told))
 
-    def merge(self, other: AccountQuota) -> None:
-        """Take in what another book knows of the account."""
-        known = [*other.limits.values(), *([other.paid] if other.paid else [])]
-        for snapshot in known:
-            self.add(snapshot)
-        for source, (at, plan_type) in other.plans.items():
-            self.tell_plan(plan_type, source=source, at=at)
-
     @property
     def plan_type(self) -> str | None:
         """The usage endpoint's word; the headers' where that is 15 min newer; a token's where neither has spoken."""
@@ -93,58 +80,10 @@ class AccountQuota:
         """The limit in words, such as "58 % left, resets in 2 h 10 min"."""
         return describe(self.snapshot(limit_id), now)
 
-    def blocked_until(self, limit_id: str = _DEFAULT_LIMIT, *, now: float) -> float | None:
-        """Unix seconds of the last reset of this limit's used-up windows, None where the account can serve."""
-        return blocked_until(self.snapshot(limit_id), now)
-
     def stale(self, *, now: float, after: float = STALE_AFTER) -> bool:
         """Whether what is known is older than `after` seconds, or nothing is known."""
         fetched_at = self.fetched_at
         return fetched_at is None or now - fetched_at > after
-
-
-class QuotaBook:
-    """The limits of all accounts. Who adds, in whatever order, and who merges books, ends with the same one."""
-
-    def __init__(self) -> None:
-        self._accounts: dict[str, AccountQuota] = {}
-
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        return tuple(self._accounts)
-
-    def account(self, account: str) -> AccountQuota:
-        """What is known of this account, perhaps nothing; made where it is not in the book yet."""
-        return self._accounts.setdefault(account, AccountQuota())
-
-    def add(self, account: str, snapshots: Iterable[RateLimitSnapshot], *, now: float) -> bool:
-        """Take snapshots of an account in; whether any is the newest of its limit now. Undated ones are of `now`."""
-        known = self.account(account)
-        dated = [each if each.fetched_at is not None else replace(each, fetched_at=now) for each in snapshots]
-        return sum(known.add(snapshot) for snapshot in dated) > 0
-
-    def forget(self, account: str) -> None:
-        """Strike an account out; nothing where it is not in."""
-        self._accounts.pop(account, None)
-
-    def merge(self, other: QuotaBook) -> None:
-        """Take in what another book knows: another process's, or one's own as it was saved."""
-        for account in other.accounts:
-            self.account(account).merge(other.account(account))
-
-    def to_json(self) -> dict[str, Any]:
-        """The book as JSON values; no secret is in it."""
-        return {account: _account_json(quota) for account, quota in self._accounts.items()}
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """The book of `to_json`. An account that cannot be read is left out: what is lost here is told again."""
-        book = cls()
-        accounts = cast("dict[Any, Any]", value) if isinstance(value, dict) else {}
-        for account, told in accounts.items():
-            if isinstance(account, str) and (quota := _read(_accounts(), told)) is not None:
-                book.account(account).merge(quota)
-        return book
 
 
 def snapshot_json(snapshot: RateLimitSnapshot) -> dict[str, Any]:
@@ -155,19 +94,6 @@ def snapshot_json(snapshot: RateLimitSnapshot) -> dict[str, Any]:
             derived = {"label": window.label, "remaining_percent": window.remaining_percent}
             value[place] |= {**derived, "has_limit": window.has_limit}
     return value
-
-
-def snapshot_from_json(value: Any) -> RateLimitSnapshot | None:
-    """The snapshot of `snapshot_json`, None for what is none."""
-    return _read(_snapshots(), value)
-
-
-def _account_json(quota: AccountQuota) -> dict[str, Any]:
-    return {
-        "limits": {limit_id: snapshot_json(snapshot) for limit_id, snapshot in quota.limits.items()},
-        "paid": snapshot_json(quota.paid) if quota.paid else None,
-        "plans": {source: list(told) for source, told in quota.plans.items()},
-    }
 
 
 def _fetched_at(snapshot: RateLimitSnapshot) -> float:
@@ -186,21 +112,3 @@ def _counts_before(snapshot: RateLimitSnapshot, other: RateLimitSnapshot | None)
 
 def _order(snapshot: RateLimitSnapshot) -> tuple[float, int]:
     return _fetched_at(snapshot), _PRECEDENCE[snapshot.source]
-
-
-def _read(adapter: TypeAdapter[list[T]], value: Any) -> T | None:
-    try:
-        return adapter.validate_python([value])[0]
-    except ValidationError:
-        return None
-
-
-# In lists, because a dataclass takes no configuration from outside.
-@cache
-def _accounts() -> TypeAdapter[list[AccountQuota]]:
-    return TypeAdapter(list[AccountQuota], config=ConfigDict(allow_inf_nan=False))
-
-
-@cache
-def _snapshots() -> TypeAdapter[list[RateLimitSnapshot]]:
-    return TypeAdapter(list[RateLimitSnapshot], config=ConfigDict(allow_inf_nan=False))

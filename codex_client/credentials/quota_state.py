@@ -1,7 +1,11 @@
-"""What a snapshot means at a later moment: how much is left, until when nothing is, and the words for it. Pure."""
+"""What a snapshot means at a later moment: what is left, until when an account rests, and the words for it. Pure.
+
+The one place that says so, for the pool as for what is shown.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from codex_client.model_variants import RateLimitSnapshot, RateLimitWindow
@@ -10,8 +14,12 @@ STALE_AFTER = 900.0
 """Seconds after which a snapshot should be fetched anew (Q6)."""
 LOW_PERCENT = 5.0
 """At most this much left is low: a share at which others defer an account."""
-# A used-up window whose reset nobody told is asked about again after this long.
-_UNTOLD_RESET = 900.0
+UNTOLD_REST = 300.0
+"""Seconds for which an account rests that is used up where nobody told until when.
+
+A look every 5 min costs next to nothing: one request that is refused, and another account serves the turn. A longer
+rest would keep an account idle that may be able to serve again.
+"""
 
 
 class QuotaState(StrEnum):
@@ -30,13 +38,17 @@ class QuotaState(StrEnum):
 
 
 def snapshot_state(snapshot: RateLimitSnapshot | None, now: float) -> QuotaState:
-    """The worst of its windows that have not reset; `now` in Unix seconds."""
+    """The worst of its windows that have not reset; `now` in Unix seconds.
+
+    A refusal counts until something newer is told, or a used-up window has reset since: then it was that credit was not
+    taken for that one.
+    """
     if snapshot is None:
         return QuotaState.NO_DATA
     seen_at = _seen_at(snapshot, now)
+    if snapshot.refused and not any(_was_spent_until_it_reset(window, now, seen_at) for window in snapshot.windows):
+        return QuotaState.EXHAUSTED
     states = {window_state(window, now, seen_at=seen_at) for window in snapshot.windows}
-    if snapshot.refused:
-        states.add(QuotaState.EXHAUSTED if seen_at + _UNTOLD_RESET > now else QuotaState.UNKNOWN)
     return next((state for state in QuotaState if state in states), QuotaState.NO_LIMIT)
 
 
@@ -51,32 +63,39 @@ def window_state(window: RateLimitWindow, now: float, *, seen_at: float) -> Quot
     return QuotaState.LOW if window.remaining_percent <= LOW_PERCENT else QuotaState.AVAILABLE
 
 
-def blocked_until(snapshot: RateLimitSnapshot | None, now: float) -> float | None:
-    """Unix seconds of the last reset of a used-up window (C8), None where the account can serve.
+def remaining_percent(snapshot: RateLimitSnapshot | None, now: float) -> float:
+    """What is left of the tightest window; 100 where nothing is known."""
+    return min((window.remaining_percent for window in _windows_in_force(snapshot, now)), default=100.0)
 
-    A used-up window whose reset is not told counts for 15 min, or its own length if that is less. Credits pay where
-    windows are used up, but not once the server has refused.
+
+def spent_windows(snapshot: RateLimitSnapshot | None, now: float) -> list[RateLimitWindow]:
+    """Those that are used up and have not reset."""
+    return [window for window in _windows_in_force(snapshot, now) if window.exhausted]
+
+
+def spends_credit(snapshot: RateLimitSnapshot | None, now: float) -> bool:
+    """Whether the account can serve only because prepaid credit takes over."""
+    return snapshot is not None and bool(spent_windows(snapshot, now)) and _credit_pays(snapshot)
+
+
+def blocked_until(snapshot: RateLimitSnapshot, now: float) -> float | None:
+    """Until when its account rests by what has just been told, as of `rest_until`; None where it can serve."""
+    if snapshot_state(snapshot, now) is not QuotaState.EXHAUSTED or _credit_pays(snapshot):
+        return None
+    return rest_until(snapshot, now)
+
+
+def rest_until(snapshot: RateLimitSnapshot | None, now: float, *, told_at: float | None = None) -> float:
+    """Until when an account rests that is used up now (C8), in Unix seconds: the last reset of its used-up windows.
+
+    `told_at`: the moment that a refusal tells; it counts where it is later. Where none of these is known,
+    `UNTOLD_REST` from now. No window resets later than its own length from now, and no account than its longest
+    window: what is told beyond that is a clock that is wrong, here or there.
     """
-    if snapshot is None:
-        return None
-    seen_at = _seen_at(snapshot, now)
-    resets = [reset for each in snapshot.windows if each.exhausted and (reset := renews_at(each, seen_at)) is not None]
-    is_refused = snapshot.refused or snapshot.source == "error"
-    if not is_refused and snapshot.credits is not None and snapshot.credits.can_pay:
-        return None
-    if snapshot.refused:
-        resets.append(seen_at + _UNTOLD_RESET)
-    return max((reset for reset in resets if reset > now), default=None)
-
-
-def renews_at(window: RateLimitWindow, seen_at: float) -> float | None:
-    """When the window is empty again at the latest, None where nothing tells."""
-    if window.resets_at is not None:
-        return window.resets_at
-    length = window.window_minutes * 60.0 if window.window_minutes else None
-    if window.exhausted:
-        return seen_at + min(_UNTOLD_RESET, length or _UNTOLD_RESET)
-    return None if length is None else seen_at + length
+    windows = snapshot.windows if snapshot is not None else ()
+    resets = [(each.resets_at, [each]) for each in spent_windows(snapshot, now)]
+    ends = [_capped(at, of, now) for at, of in [*resets, (told_at, windows)] if at is not None and at > now]
+    return max(ends, default=_capped(now + UNTOLD_REST, windows, now))
 
 
 def describe(snapshot: RateLimitSnapshot | None, now: float) -> str:
@@ -127,9 +146,36 @@ def _describe_windows(snapshot: RateLimitSnapshot, now: float) -> str:
     return "; ".join(told)
 
 
+def _windows_in_force(snapshot: RateLimitSnapshot | None, now: float) -> list[RateLimitWindow]:
+    """Those that limit something and have not reset."""
+    if snapshot is None:
+        return []
+    seen_at, out = _seen_at(snapshot, now), {QuotaState.UNKNOWN, QuotaState.NO_LIMIT}
+    return [window for window in snapshot.windows if window_state(window, now, seen_at=seen_at) not in out]
+
+
 def _has_reset(window: RateLimitWindow, now: float, seen_at: float) -> bool:
-    reset = renews_at(window, seen_at)
-    return reset is not None and reset <= now
+    """Surely: its reset has passed, or its whole length where no reset is told. Where neither is, it stays as told."""
+    if window.resets_at is not None:
+        return window.resets_at <= now
+    return bool(window.window_minutes) and seen_at + 60 * (window.window_minutes or 0) <= now
+
+
+def _was_spent_until_it_reset(window: RateLimitWindow, now: float, seen_at: float) -> bool:
+    """And that was after it was told."""
+    return window.exhausted and _has_reset(window, now, seen_at) and not _has_reset(window, seen_at, seen_at)
+
+
+def _credit_pays(snapshot: RateLimitSnapshot) -> bool:
+    """Whether prepaid credit takes over where a window is used up; not where the server has refused all the same."""
+    is_refused = snapshot.refused or snapshot.source == "error"
+    return not is_refused and snapshot.credits is not None and snapshot.credits.can_pay
+
+
+def _capped(moment: float, windows: Iterable[RateLimitWindow], now: float) -> float:
+    """No later than the longest of the windows, where a length is known."""
+    longest = max((window.window_minutes or 0 for window in windows), default=0)
+    return min(moment, now + 60 * longest) if longest else moment
 
 
 def _seen_at(snapshot: RateLimitSnapshot, now: float) -> float:

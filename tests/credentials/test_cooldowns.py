@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from codex_client.credentials.cooldowns import cooldown_end, note_failed_lease, note_failure, note_snapshots
+from codex_client.credentials.cooldowns import note_failed_lease, note_failure, note_snapshots
 from codex_client.credentials.pool_record import ALL_LIMITS, AccountRecord, Block
 from codex_client.errors import (
     CodexError,
@@ -91,6 +91,11 @@ def test_what_is_as_old_as_a_refusal_does_not_clear_it() -> None:
     assert until(account) == 60
 
 
+def test_a_block_that_is_over_keeps_out_no_other() -> None:
+    account = AccountRecord(blocks={"codex": Block("rate", "rate limited", NOW - 10, NOW)})
+    assert until(noted(snapshot(100, at=NOW - 20), account=account)) == HOUR
+
+
 def test_a_snapshot_without_a_time_counts_as_of_the_attempts_beginning() -> None:
     account = AccountRecord(blocks={"codex": Block("usage", "used up", NOW - 30, NOW + 900)})
     assert until(noted(snapshot(3), account=account)) == 900
@@ -161,18 +166,50 @@ def test_only_what_looks_like_a_code_is_repeated() -> None:
 def test_a_token_that_cannot_be_had_now_blocks_every_limit_for_a_moment() -> None:
     account = AccountRecord()
     error = TokenRefreshError("down", status=503, code="server_error")
-    note_failed_lease(account, error, fingerprint="f", now=NOW, max_cooldown=WEEK)
+    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
     assert (until(account, ALL_LIMITS), account.parking) == (30, None)
-    note_failed_lease(account, TokenRefreshError("down", retry_after=90), fingerprint="f", now=NOW, max_cooldown=60)
+    error = TokenRefreshError("down", retry_after=90)
+    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=60)
     assert until(account, ALL_LIMITS) == 60
 
 
 @pytest.mark.parametrize("error", [LoginRequiredError("gone"), TokenRefreshError("dead", permanent=True)])
 def test_a_token_that_only_a_login_brings_back_parks_the_account(error: CodexError) -> None:
     account = AccountRecord(refused="f")
-    note_failed_lease(account, error, fingerprint="f", now=NOW, max_cooldown=WEEK)
+    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
     assert account.parking is not None
     assert (account.parking.fingerprint, account.refused, account.blocks) == ("f", None, {})
+
+
+def needs_login(because: str, *, why: Exception | None = None) -> str:
+    """The reason for an account of the key "k"."""
+    account, error = AccountRecord(), LoginRequiredError(because)
+    error.__cause__ = why
+    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
+    assert account.parking is not None
+    return account.parking.reason
+
+
+@pytest.mark.parametrize(
+    "because, why, reason",
+    [
+        ("account k has no refresh token; log in again", None, "it has no refresh token; log in again"),
+        ("account k needs a new login: revoked", TokenRefreshError("revoked (400)", permanent=True), "revoked (400)"),
+        ("account k needs a new login: revoked", OSError("a path"), "it needs a new login: revoked"),
+        ("the store has no login", None, "the store has no login"),
+    ],
+)
+def test_an_account_that_needs_a_login_is_parked_with_the_reason(
+    because: str, why: Exception | None, reason: str
+) -> None:
+    assert needs_login(because, why=why) == f"it needs a login: {reason}"
+
+
+def test_the_reason_for_a_login_is_short_and_masked() -> None:
+    reason = needs_login(f"a store of somebody's own says\nBearer sk-{'canary' * 9} {'and more ' * 99}")
+    assert reason.startswith("it needs a login: a store of somebody's own says Bearer ***")
+    assert len(reason) <= 320
+    assert "canary" not in reason
 
 
 moments = st.floats(NOW - 2 * WEEK, NOW + 60 * 86_400)
@@ -203,17 +240,6 @@ def test_no_block_is_longer_than_the_longest_window_or_the_most(seen: list[RateL
         lengths = [60 * (window.window_minutes or 0) for window in alike]
         bound = max([300.0, *lengths]) if all(lengths) else most
         assert NOW < block.until <= NOW + min(most, bound)
-
-
-@given(used=windows, other=windows, told_at=st.none() | moments, most=st.floats(1, WEEK))
-def test_a_cooldown_covers_every_reset_that_is_believed(
-    used: RateLimitWindow, other: RateLimitWindow, told_at: float | None, most: float
-) -> None:
-    end = cooldown_end(RateLimitSnapshot(primary=used, secondary=other), now=NOW, max_cooldown=most, told_at=told_at)
-    assert NOW < end <= NOW + most
-    for window in (used, other):
-        if window.exhausted and window.resets_at is not None and window.window_minutes:
-            assert end >= min(window.resets_at, NOW + 60 * window.window_minutes, NOW + most)
 
 
 @given(seen=st.lists(told, min_size=1, max_size=8), order=st.randoms())
