@@ -1,0 +1,7 @@
+"""`python -m codex_client.cli`."""
+
+from __future__ import annotations
+
+from codex_client.cli import main
+
+main()

@@ -1,0 +1,49 @@
+"""The command line itself: its global options, and which commands there are."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from codex_client.cli.accounts import accounts
+from codex_client.cli.exits import EXIT_HELP
+from codex_client.cli.login import login
+from codex_client.cli.logout import logout
+from codex_client.cli.quota import quota
+from codex_client.cli.surroundings import Surroundings
+from codex_client.cli.transfer import export, import_
+from codex_client.version import __version__
+
+# No locals in tracebacks: tokens may be among them.
+app = typer.Typer(name="codex-client", epilog=EXIT_HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+
+app.command()(login)
+app.command()(logout)
+app.command()(accounts)
+app.command()(quota)
+app.command("import")(import_)
+app.command()(export)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"codex-client {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def set_up(
+    context: typer.Context,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours, as with NO_COLOR set.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and end.")
+    ] = False,
+) -> None:
+    """ChatGPT accounts for codex_client: logins, their state, and what is left of their limits."""
+    around: Surroundings = context.obj or Surroundings()
+    if no_color:
+        around.out.no_color = around.err.no_color = True
+    around.debug = debug
+    context.obj = around

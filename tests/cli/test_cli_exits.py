@@ -1,0 +1,217 @@
+"""What all commands share: exit statuses, errors, colours, the entry point."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC
+
+import pytest
+
+from codex_client.auth.store import MemoryTokenStore
+from codex_client.cli.exits import EXIT_HELP, ExitStatus, exit_status
+from codex_client.cli.output import local_time, printable, with_iso
+from codex_client.cli.surroundings import new_console
+from codex_client.credentials.pool_state import MemoryPoolState
+from codex_client.errors import (
+    CodexError,
+    ConfigurationError,
+    LoginError,
+    LoginRequiredError,
+    MissingExtraError,
+    PoolExhaustedError,
+    TokenRefreshError,
+    TokenStoreError,
+)
+from codex_client.testing import Reply
+from codex_client.version import __version__
+from tests.support.command_line import CommandLine
+from tests.support.secrecy import assert_unseen
+
+COMMANDS = ("login", "logout", "accounts", "quota", "import", "export")
+
+
+@pytest.mark.parametrize(
+    "error, status",
+    [
+        (LoginRequiredError("x"), 3),
+        (TokenRefreshError("x", permanent=True), 3),
+        (TokenRefreshError("x"), 1),
+        (PoolExhaustedError("x"), 4),
+        (ConfigurationError("x"), 2),
+        (MissingExtraError("x", extra="redis"), 2),
+        (LoginError("x"), 1),
+        (TokenStoreError("x"), 1),
+        (CodexError("x"), 1),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, CodexError) else str(value),
+)
+def test_each_error_has_its_exit_status(error: CodexError, status: int):
+    assert exit_status(error) == status
+
+
+def test_help_tells_every_exit_status(line: CommandLine):
+    told = " ".join(line.run("--help").stdout.split())
+    assert EXIT_HELP in told
+    assert all(f"{status:d} {status.meaning}" in EXIT_HELP for status in ExitStatus)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(line: CommandLine, command: str):
+    ended = line.run(command, "--help")
+    assert ended.exit_code == 0
+    assert f"Usage: codex-client {command}" in ended.stdout
+
+
+def test_the_version_is_the_packages(line: CommandLine):
+    assert line.run("--version").stdout == f"codex-client {__version__}\n"
+
+
+def test_no_command_is_wrong_usage(line: CommandLine):
+    assert line.run("nonsense").exit_code == 2
+    assert line.run().exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["login", "accounts", "quota"])
+def test_a_wrong_setting_is_one_line_and_wrong_usage(line: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str):
+    monkeypatch.setenv("CODEX_CLIENT_STORE", "cupboard")
+    ended = line.run(command)
+    assert ended.exit_code == 2
+    assert ended.stderr.splitlines()[-1].startswith("error: CODEX_CLIENT_STORE is neither 'file' nor 'keyring'")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_issuer_without_tls_is_a_wrong_setting(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CODEX_CLIENT_ISSUER", "http://issuer.test")
+    ended = line.run("login", issuer=None)
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("error: the issuer 'http://issuer.test' is no plain https URL")
+
+
+def test_an_error_shows_where_it_came_from_only_under_debug_and_never_locals(line: CommandLine):
+    tokens = line.keep()
+    line.server.fail("/oauth/revoke", Reply(status=500, body=f"{tokens.refresh_token}".encode()), times=2)
+    arguments = ("logout", "--revoke", "--yes")
+    plain, debugged = line.run(*arguments), line.run("--debug", *arguments)
+    assert (plain.exit_code, debugged.exit_code) == (1, 1)
+    assert "Traceback" not in plain.output
+    assert "Traceback (most recent call last)" in debugged.stderr
+    assert "locals" not in debugged.stderr
+    assert debugged.stderr.endswith(plain.stderr)
+    assert_unseen(plain.output + debugged.output, line.server.secrets)
+
+
+def test_an_error_is_one_line(line: CommandLine):
+    line.home.mkdir()
+    (line.home / "accounts.json").write_text("{")
+    ended = line.run("accounts")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    [told] = ended.stderr.splitlines()
+    assert told.startswith(f"error: {line.home / 'accounts.json'} holds no JSON object")
+
+
+def test_without_colours_a_terminal_gets_none(line: CommandLine):
+    line.server.add_account("one").limit(50)
+    line.keep(line.server.accounts[0])
+    line.run("quota", terminal=True)
+    assert "\x1b[32m" in line.screen.getvalue()
+    line.run("--no-color", "quota", terminal=True)
+    assert "\x1b[32m" not in line.screen.getvalue()
+    assert "50 % left" in line.shown
+
+
+def test_no_color_in_the_environment_is_obeyed(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert new_console().no_color
+
+
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_without_its_packages_it_names_the_extra_to_install(package: str):
+    code = f"import sys; sys.modules[{package!r}] = None; from codex_client.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    told = f"the command line needs the package '{package}'; pip install 'codex-client[cli]'\n"
+    assert ended.stderr == told
+
+
+def test_another_module_that_is_missing_is_a_fault_and_not_an_extra():
+    code = "import sys; sys.modules['codex_client.cli.quota'] = None; from codex_client.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "ModuleNotFoundError" in ended.stderr
+
+
+def test_an_interruption_while_it_loads_is_one_too():
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "codex_client.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from codex_client.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_shells_can_complete_the_commands(line: CommandLine):
+    asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": "codex-client log", "COMP_CWORD": "1"}
+    ended = line.run_process(**asked)
+    assert ended.stdout.split() == ["login", "logout"]
+
+
+def test_places_with_connections_are_closed(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    closed: list[str] = []
+
+    class Store(MemoryTokenStore):
+        async def aclose(self) -> None:
+            closed.append("store")
+
+    class State(MemoryPoolState):
+        async def aclose(self) -> None:
+            closed.append("state")
+
+    monkeypatch.setattr("codex_client.cli.surroundings.local_store", lambda clock: Store())
+    monkeypatch.setattr("codex_client.cli.surroundings.local_state", lambda clock: State())
+    assert line.run("accounts").exit_code == 0
+    assert closed == ["state", "store"]
+
+
+def test_the_package_loads_nothing_of_the_command_line():
+    code = "import sys, codex_client; from codex_client import *; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    # httpx loads rich where it is installed.
+    assert {"typer", "codex_client.cli"} & set(ended.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    "at, told",
+    [
+        (1_700_000_000.0, "22:13"),
+        (1_700_050_000.0, "Wed 15 Nov 12:06"),
+        (1_710_000_000.0, "2024-03-09 16:00"),
+        (1e18, "some day"),
+        (float("inf"), "some day"),
+    ],
+)
+def test_a_moment_is_told_as_short_as_it_is_clear(at: float, told: str):
+    assert local_time(at, now=1_700_000_000.0, timezone=UTC) == told
+
+
+def test_every_moment_in_json_is_there_in_both_forms():
+    told = with_iso({"a_at": 0, "b": [{"c_at": None}], "d_at": 1e18})
+    assert told == {
+        "a_at": 0,
+        "a_at_iso": "1970-01-01T00:00:00Z",
+        "b": [{"c_at": None, "c_at_iso": None}],
+        "d_at": 1e18,
+        "d_at_iso": None,
+    }
+
+
+def test_what_steers_a_terminal_is_taken_out():
+    assert printable("a\x1b[2Jb\rc\nd\u202ee é") == "a [2Jb c d e é"
