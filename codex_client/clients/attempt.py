@@ -17,6 +17,7 @@ from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
 from codex_client.errors import CodexError, IdleTimeoutError, ReadError, ResponseFailedError, StreamClosedError
 from codex_client.events import RateLimits, ResponseEvent
+from codex_client.model_variants import RateLimitSnapshot
 
 FeedRun: TypeAlias = Callable[[Sequence[RawFrame], int], Sequence[ResponseEvent]]
 
@@ -190,9 +191,19 @@ class Attempt:
         now = self._clock.time()
         for index, event in enumerate(events):
             if isinstance(event, RateLimits):
-                snapshot = replace(event.snapshot, fetched_at=now)
+                snapshot = replace(self._cleaned(event.snapshot), fetched_at=now)
                 events[index] = RateLimits(snapshot)
                 self._rate_limits.append(snapshot)
+
+    def _cleaned(self, snapshot: RateLimitSnapshot) -> RateLimitSnapshot:
+        """Without the request's own credential: snapshots are kept, by pools also on disk."""
+        clean, credit = self._answer.clean, snapshot.credits
+        texts = {name: getattr(snapshot, name) for name in ("limit_id", "limit_name", "plan_type", "reached_type")}
+        return replace(
+            snapshot,
+            credits=replace(credit, balance=clean(credit.balance)) if credit and credit.balance else credit,
+            **{name: clean(text) for name, text in texts.items() if text},
+        )
 
     def _date_failure(self, failure: ResponseFailedError) -> None:
         # The rules of failures are loaded with the first one.

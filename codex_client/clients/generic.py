@@ -120,7 +120,8 @@ class GenericClient:
     async def _open_attempt(self, body: bytes, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
         config = self._config
         answer = await self._executor.open(body, budget=budget, observer=watch.observer if watch else None)
-
+        # What the headers tell is kept and shown, so a credential that they echo must go first.
+        told = {name: answer.clean(value) for name, value in answer.headers.items()}
         report = _once(partial(self._auth.report, answer.lease))
         answer.on_buried(report)
         try:
@@ -140,7 +141,7 @@ class GenericClient:
                 answer,
                 reader,
                 decoder,
-                header_events=header_events(answer.headers, config.rate_limits, now=config.clock.time()),
+                header_events=header_events(told, config.rate_limits, now=config.clock.time()),
                 report=report,
                 on_frame=watch.on_frame if watch else None,
                 rate_limits=config.rate_limits,

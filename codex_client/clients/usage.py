@@ -95,7 +95,8 @@ def _headers(provider: ModelProviderInfo, extra: Mapping[str, str], lease: Lease
 
 def _report_of(answer: ExchangeAnswer, *, now: float) -> UsageReport | None:
     try:
-        told = as_object(parse_json(answer.body.decode("utf-8", "replace")))
+        # What it tells is kept and shown, so a credential that it echoes must go first.
+        told = as_object(parse_json(answer.clean(answer.body.decode("utf-8", "replace"))))
     except MalformedFrameError:
         return None
     return parse_usage(told, now=now) if told.keys() & _TELLING else None
