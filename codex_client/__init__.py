@@ -47,7 +47,7 @@ _ROOMS = {
     "clients.responses": "ResponsesApiClient",
     "condense": "AggregateMode",
     "connecting": "connect",
-    "credentials.accounts": "local_issuer local_pool local_state local_store",
+    "credentials.accounts": "local_issuer local_pool local_provider local_state local_store",
     "credentials.explain": "AccountBlock AccountStatus Explanation",
     "credentials.file_state": "FilePoolState",
     "credentials.limit_view": "LimitView",

@@ -124,6 +124,7 @@ from codex_client.connecting import (
 from codex_client.credentials.accounts import (
     local_issuer as local_issuer,
     local_pool as local_pool,
+    local_provider as local_provider,
     local_state as local_state,
     local_store as local_store,
 )

@@ -14,8 +14,9 @@ from codex_client.auth.codex_store import CodexTokenStore
 from codex_client.auth.file_store import FileTokenStore
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.connecting import connect
-from codex_client.credentials.accounts import local_issuer, local_pool, local_state, local_store
+from codex_client.credentials.accounts import local_issuer, local_pool, local_provider, local_state, local_store
 from codex_client.credentials.pool import CredentialPool
+from codex_client.decode.usage import UsageReport
 from codex_client.errors import ConfigurationError, LoginRequiredError, MissingCredentialsError, PoolExhaustedError
 from codex_client.model_provider import ModelProviderInfo, built_in_providers
 from codex_client.prompt import Prompt
@@ -133,6 +134,23 @@ async def test_a_key_that_is_given_goes_before_logins(server: AccountServer) -> 
 def test_other_providers_take_no_logins() -> None:
     with pytest.raises(MissingCredentialsError):
         connect("gpt-5", provider="openai")
+
+
+async def test_a_local_pool_asks_for_usage_where_the_settings_say(
+    server: AccountServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await FileTokenStore().save(server.issue(server.add_account("acct-1", email="one@example.test")))
+    monkeypatch.setenv(settings.PROVIDER.name, "chatgpt")
+    monkeypatch.setenv(settings.BASE_URL.name, server.base_url)
+    async with local_pool() as pool:
+        [report] = (await pool.prime()).values()
+    assert isinstance(report, UsageReport)
+    assert report.account_id == "acct-1"
+
+
+def test_a_base_url_alone_is_not_where_accounts_are_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(settings.BASE_URL.name, "https://other.example.test/v1")
+    assert local_provider() == built_in_providers()["chatgpt"]
 
 
 @pytest.mark.parametrize("base_url", ["http://proxy.example.test/backend-api/codex", "http://10.0.0.1/codex"])

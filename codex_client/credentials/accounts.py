@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from codex_client import settings
@@ -18,6 +19,7 @@ from codex_client.credentials.pool_state import PoolState
 from codex_client.credentials.redis_state import RedisPoolState
 from codex_client.credentials.redis_store import RedisTokenStore
 from codex_client.errors import ConfigurationError
+from codex_client.model_provider import ModelProviderInfo, built_in_providers
 
 _REDIS = ("redis://", "rediss://", "unix://")
 
@@ -42,13 +44,25 @@ def local_state(environ: Mapping[str, str] | None = None, *, clock: Clock | None
     return RedisPoolState(place) if place.startswith(_REDIS) else FilePoolState(clock=clock)
 
 
+def local_provider(environ: Mapping[str, str] | None = None) -> ModelProviderInfo:
+    """Whom the accounts are for: ChatGPT, at CODEX_CLIENT_BASE_URL where CODEX_CLIENT_PROVIDER is "chatgpt".
+
+    A base URL alone may be of any provider, and the accounts' tokens are not for that one.
+    """
+    chatgpt, base_url = built_in_providers()["chatgpt"], settings.BASE_URL.read(environ)
+    is_of_chatgpt = settings.PROVIDER.read(environ) == chatgpt.name
+    return replace(chatgpt, base_url=base_url) if base_url and is_of_chatgpt else chatgpt
+
+
 def local_pool(
     environ: Mapping[str, str] | None = None, *, clock: Clock | None = None, **options: Any
 ) -> CredentialPool:
     """A pool of the accounts in the environment's variables, else of those that are logged in.
 
-    `options` are those of `CredentialPool`. Nothing is read from a disk or sent before the first lease.
+    `options` are those of `CredentialPool`; without a `provider` it asks `local_provider` for usage. Nothing is read
+    from a disk or sent before the first lease.
     """
+    options.setdefault("provider", local_provider(environ))
     if settings.ACCESS_TOKEN.is_set(environ):
         held = EnvironmentTokenStore() if environ is None else EnvironmentTokenStore(environ)
         return CredentialPool(held, clock=clock, **options)
