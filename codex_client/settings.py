@@ -1,4 +1,7 @@
-"""Every environment variable that the library reads, in one place. The table in docs/configuration.md is made of it.
+"""Every environment variable that steers the library, in one place. The table in docs/configuration.md is made of it.
+
+Not in it: the key variables of the other providers, which are data of theirs, and those of the system (proxies,
+certificates, displays).
 
 `python -m codex_client.settings` prints that table.
 """
