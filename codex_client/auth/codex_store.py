@@ -61,7 +61,7 @@ def codex_home() -> Path:
 
 def codex_login(path: Path) -> TokenSet:
     """The login in an `auth.json`, with its refresh token. Errors as of `CodexTokenStore.load`."""
-    document = read_document(path)
+    document = read_document(path, advice="run `codex login` to have it written anew")
     if document is None:
         raise LoginRequiredError(
             f"there is no {path}; run `codex login`. If Codex is logged in, it may keep the login in the system's "

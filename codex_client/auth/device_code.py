@@ -20,7 +20,7 @@ DEVICE_WARNING = (
 _LIFETIME = 900.0
 _INTERVAL = 5.0
 # RFC 8628, 3.5: by so much at each slow_down.
-_SLOWER = 5.0
+SLOWER = 5.0
 _DENIED = frozenset({"access_denied", "authorization_denied", "authorization_declined", "deviceauth_denied"})
 _EXPIRED = frozenset({"expired_token", "token_expired", "code_expired", "deviceauth_expired"})
 
@@ -29,7 +29,8 @@ _EXPIRED = frozenset({"expired_token", "token_expired", "code_expired", "devicea
 class DeviceCode:
     """What the user needs, and what asking for the outcome needs. Its repr shows no code.
 
-    `user_code` is typed on `page`. `interval`: seconds between two questions, `expires_at` in Unix seconds.
+    `user_code` is typed on `page`. `interval`: seconds between two questions, `expires_at` in Unix seconds. `grant`:
+    what the issuer gave when the user had agreed, until it has been exchanged for tokens.
     """
 
     user_code: str = field(repr=False)
@@ -37,8 +38,9 @@ class DeviceCode:
     page: str
     interval: float
     expires_at: float
+    grant: DeviceGrant | None = field(default=None, repr=False)
 
-    def slow_down(self, seconds: float = _SLOWER) -> None:
+    def slow_down(self, seconds: float = SLOWER) -> None:
         """Ask so much less often from now on."""
         self.interval += seconds
 
@@ -86,13 +88,20 @@ def read_poll(answer: ExchangeAnswer, *, now: float) -> PollOutcome:
     if code in _DENIED:
         return LoginError("the login was refused on the page; start again if that was not meant")
     if code in _EXPIRED:
-        return expired_device_code()
+        return unused_device_code()
     if code == "slow_down" or answer.status == 429 or answer.status >= 500:
-        return DevicePending(slower=max(_SLOWER, header_delay(answer.headers, now=now) or 0.0))
+        return DevicePending(slower=max(SLOWER, header_delay(answer.headers, now=now) or 0.0))
     if code == "authorization_pending" or answer.status in (403, 404):
         return DevicePending()
     return login_refusal(answer, "the device code", now=now)
 
 
-def expired_device_code() -> LoginError:
+def expired_device_code(device: DeviceCode) -> LoginError:
+    """The error for a login whose time was over."""
+    if device.grant is not None:
+        return LoginError("the user has agreed, but the issuer gave no tokens for that in time; start again")
+    return unused_device_code()
+
+
+def unused_device_code() -> LoginError:
     return LoginError("the device code has expired before it was typed; start again for a new one")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from codex_client import settings
+from codex_client.api import Clock
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.auth.tokens import TokenSet
@@ -25,13 +26,14 @@ class EnvironmentTokenStore(MemoryTokenStore):
     process then finds a refresh token that is used up. A login without an access token is left out, with a warning.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        super().__init__(logins_in_environment(environ))
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, clock: Clock | None = None) -> None:
+        super().__init__(logins_in_environment(environ), clock=clock)
         self._has_warned = False
 
     async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
+        is_known = (await self.load()).get(key or tokens.key) == tokens
         await super().save(tokens, key=key)
-        if not self._has_warned:
+        if not self._has_warned and not is_known:
             self._has_warned = True
             _log.warning(
                 "account %s has new tokens, and environment variables cannot be written back: the next process will "

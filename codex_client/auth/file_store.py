@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ from typing import Any, cast
 from codex_client import settings
 from codex_client.api import Clock, SystemClock
 from codex_client.auth.json_fields import read_object
-from codex_client.auth.locked_file import LockedFile, exclusive
+from codex_client.auth.locked_file import LockedFile, exclusive, missing_accounts_extra
 from codex_client.auth.tokens import TokenSet
-from codex_client.errors import MissingExtraError, TokenStoreError
+from codex_client.errors import TokenStoreError
+
+_log = logging.getLogger("codex_client")
 
 _VERSION = 1
 # Longer than a refresh may take that another process has just begun, with some queue before it.
@@ -27,12 +30,14 @@ class FileTokenStore:
     """Keeps the token sets of all accounts in one JSON file that only its owner may read.
 
     `path`: None for `accounts.json` in `accounts_folder`. Its lock is one per account and reaches as far as the
-    machine; on a network file system as far as that one's locks do. Needs the extra [accounts].
+    machine; on a network file system as far as that one's locks do. An account that cannot be read is left out with a
+    warning, and can be deleted. Needs the extra [accounts].
     """
 
     def __init__(self, path: Path | None = None, *, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._file = LockedFile(path or accounts_folder() / "accounts.json", clock=self._clock)
+        self._told: dict[str, str] = {}
 
     @property
     def path(self) -> Path:
@@ -40,9 +45,12 @@ class FileTokenStore:
 
     async def load(self) -> Mapping[str, TokenSet]:
         try:
-            return _token_sets(self._file.read())
+            found, problems = _token_sets(self._file.read())
         except ValueError as error:
             problem = str(error)
+        else:
+            self._tell(problems)
+            return found
         raise self._unusable(problem)
 
     async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
@@ -51,11 +59,19 @@ class FileTokenStore:
 
     async def delete(self, key: str) -> None:
         async with self._file.locked():
-            if key in await self.load():
+            if self._has(key):
                 await self._file.write(self._changed(key, None))
 
     def lock(self, key: str) -> AbstractAsyncContextManager[None]:
         return account_lock(self.path, key, clock=self._clock)
+
+    def _has(self, key: str) -> bool:
+        """Also one that cannot be read."""
+        try:
+            return key in _accounts(self._file.read())
+        except ValueError as error:
+            problem = str(error)
+        raise self._unusable(problem)
 
     def _changed(self, key: str, tokens: TokenSet | None) -> dict[str, Any]:
         """The document with one set replaced, or removed. What else is in it stays, of versions to come as well."""
@@ -67,6 +83,15 @@ class FileTokenStore:
 
     def _unusable(self, problem: str) -> TokenStoreError:
         return TokenStoreError(f"{self.path} was left as it is: {problem}")
+
+    def _tell(self, problems: Mapping[str, str]) -> None:
+        """Each once: a store is read often."""
+        for key, problem in problems.items():
+            if self._told.get(key) != problem:
+                _log.warning(
+                    "account %s in %s is left out: %s; log in again, or delete the account", key, self.path, problem
+                )
+        self._told = dict(problems)
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self.path)!r})"
@@ -88,33 +113,29 @@ def accounts_folder() -> Path:
     try:
         from platformdirs import user_config_path
     except ImportError:
-        raise MissingExtraError(
-            "finding the folder for logins needs the package 'platformdirs'; pip install 'codex-client[accounts]', or "
-            "give a path, or set CODEX_CLIENT_HOME",
-            extra="accounts",
-        ) from None
+        raise missing_accounts_extra() from None
     return user_config_path("codex-client", appauthor=False)
 
 
-def _token_sets(document: dict[str, Any] | None) -> dict[str, TokenSet]:
-    """Raises `ValueError` that says what is wrong, without a value."""
+def _token_sets(document: dict[str, Any] | None) -> tuple[dict[str, TokenSet], dict[str, str]]:
+    """The sets, and what is wrong with each that cannot be read. Raises `ValueError`, which shows no value either."""
     found: dict[str, TokenSet] = {}
-    problem: str | None = None
+    problems: dict[str, str] = {}
     for key, stored in _accounts(document).items():
         try:
             found[key] = TokenSet.from_dict(read_object(stored))
         except ValueError as error:
-            problem = f"account {key}: {error}; remove that account from it, and log in again"
-    if problem is None:
-        return found
-    raise ValueError(problem)
+            problems[key] = str(error)
+    return found, problems
 
 
 def _with(document: dict[str, Any] | None, key: str, tokens: TokenSet | None) -> dict[str, Any]:
+    # In its place: the order of the accounts is the one in which a pool chooses.
     accounts = dict(_accounts(document))
-    stored = accounts.pop(key, None)
-    if tokens is not None:
-        accounts[key] = {**read_object(stored), **tokens.to_dict()}
+    if tokens is None:
+        del accounts[key]
+    else:
+        accounts[key] = {**read_object(accounts.get(key)), **tokens.to_dict()}
     return {**(document or {}), "version": _VERSION, "accounts": accounts}
 
 

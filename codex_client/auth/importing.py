@@ -20,7 +20,7 @@ from codex_client.auth.json_fields import read_moment, read_object, read_text
 from codex_client.auth.locked_file import read_document
 from codex_client.auth.store import TokenStore
 from codex_client.auth.tokens import TokenSet
-from codex_client.errors import TokenStoreError
+from codex_client.errors import AuthError, TokenStoreError
 
 T = TypeVar("T")
 
@@ -28,6 +28,7 @@ ImportOutcome: TypeAlias = Literal["added", "updated", "kept"]
 """What became of an imported login. "kept": the store has an own one for the account, which a copy does not replace."""
 
 _VERSION = 1
+_FORMS = "give an export of this library, an auth.json of Codex, or a list of accounts"
 
 
 def import_from_codex(home: Path | None = None, *, take_over: bool = False) -> list[TokenSet]:
@@ -36,7 +37,8 @@ def import_from_codex(home: Path | None = None, *, take_over: bool = False) -> l
     `take_over`: with its refresh token; log out of Codex then, or it will log this program out. Errors as of
     `CodexTokenStore.load`.
     """
-    return _offered([codex_login((home or codex_home()) / "auth.json")], take_over)
+    path = (home or codex_home()) / "auth.json"
+    return _offered([codex_login(path)], take_over, path)
 
 
 def import_from_environment(environ: Mapping[str, str] = os.environ, *, take_over: bool = False) -> list[TokenSet]:
@@ -52,11 +54,19 @@ def import_from_file(path: Path, *, take_over: bool = False) -> list[TokenSet]:
     """
     found = _logins_in(path)
     if found is None:
-        raise TokenStoreError(
-            f"{path} holds no login in a form that is known: an export of this library, an auth.json of Codex, or a "
-            "list of accounts"
-        )
-    return _offered(found, take_over)
+        raise TokenStoreError(f"{path} holds no login in a form that is known; {_FORMS}")
+    return _offered(found, take_over, path)
+
+
+def imported_again(borrowed: TokenSet) -> TokenSet | None:
+    """What the file that a copy came from has for the same account now; None where there is nothing to be had."""
+    if borrowed.origin is None:
+        return None
+    try:
+        found = import_from_file(Path(borrowed.origin))
+    except AuthError:
+        return None
+    return next((each for each in found if each.key == borrowed.key), None)
 
 
 async def import_into(store: TokenStore, logins: Iterable[TokenSet]) -> dict[str, ImportOutcome]:
@@ -97,20 +107,25 @@ def _env_lines(prefix: str, tokens: TokenSet) -> Iterator[str]:
         yield f"{prefix}ACCOUNT_ID={tokens.account_id}"
 
 
-def _offered(found: Iterable[TokenSet], take_over: bool) -> list[TokenSet]:
+def _offered(found: Iterable[TokenSet], take_over: bool, path: Path | None = None) -> list[TokenSet]:
+    """`path`: where they were found, for the copies to be read again from."""
+    origin = None if path is None else str(path.absolute())
     latest: dict[str, TokenSet] = {}
     for tokens in found:
         known = latest.get(tokens.key)
         if known is None or (tokens.expires_at or 0) > (known.expires_at or 0):
             latest[tokens.key] = tokens
     return [
-        replace(each, borrowed=False) if take_over and each.refresh_token else each.lent() for each in latest.values()
+        replace(each, borrowed=False, origin=None)
+        if take_over and each.refresh_token
+        else replace(each.lent(), origin=origin)
+        for each in latest.values()
     ]
 
 
 def _logins_in(path: Path) -> list[TokenSet] | None:
     """None for a form that is not known; an account in it that cannot be read makes it one."""
-    document = read_document(path, wrap_lists="accounts")
+    document = read_document(path, wrap_lists="accounts", advice=_FORMS)
     if document is None:
         raise TokenStoreError(f"there is no {path}; give the path of an export or of another program's accounts")
     accounts = document.get("accounts")

@@ -33,6 +33,10 @@ class OAuthIssuer:
     workspace_id: str | None = None
 
     def __post_init__(self) -> None:
+        if "://" not in self.url:
+            raise ConfigurationError(
+                f"the issuer's address must begin with https://, as in {safe_url('https://' + self.url)!r}"
+            )
         if not _is_safe(self.url):
             raise ConfigurationError(
                 f"the issuer {safe_url(self.url)!r} is no plain https URL; tokens would travel in the clear"
@@ -41,6 +45,8 @@ class OAuthIssuer:
             raise ConfigurationError(
                 f"OAuthIssuer.ports is {self.ports}; give at least one port from 0 to 65535 for the login's callback"
             )
+        # One issuer, one spelling: it is part of an account's identity.
+        object.__setattr__(self, "url", self.url.rstrip("/"))
 
     @property
     def authorize_url(self) -> str:
@@ -78,7 +84,7 @@ class OAuthIssuer:
         return f"http://localhost:{port}{CALLBACK_PATH}"
 
     def _at(self, path: str) -> str:
-        return self.url.rstrip("/") + path
+        return self.url + path
 
 
 def _is_safe(url: str) -> bool:

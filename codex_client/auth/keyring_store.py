@@ -8,6 +8,7 @@ A text is written into the other slot first, and the head last: whoever dies in 
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -18,12 +19,16 @@ from typing import Any, Protocol, TypeVar, cast
 
 import anyio.to_thread
 
+from codex_client import settings
 from codex_client.api import Clock, SystemClock
 from codex_client.auth.file_store import account_lock, accounts_folder
 from codex_client.auth.json_fields import read_object
 from codex_client.auth.locked_file import exclusive
 from codex_client.auth.tokens import TokenSet
+from codex_client.auth.uncancelled import uncancelled
 from codex_client.errors import MissingExtraError, TokenStoreError
+
+_log = logging.getLogger("codex_client")
 
 T = TypeVar("T")
 
@@ -66,19 +71,21 @@ class KeyringTokenStore:
         self._service = service
         self._entries = _Entries(backend or _system_keyring(), service, max_chars or _MAX_CHARS)
         self._clock = clock or SystemClock()
+        self._told: set[str] = set()
         self._path = (folder or accounts_folder()) / f"keyring-{_digest(service)}"
 
     async def load(self) -> Mapping[str, TokenSet]:
-        return await self._run(lambda: {key: self._read_set(key) for key in self._read_index()})
+        """An account that cannot be read is left out with a warning, and can be deleted."""
+        return await self._run(self._read_sets)
 
     async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
         kept_as = key or tokens.key
         async with self._changing():
-            await self._run(lambda: self._add(kept_as, tokens))
+            await uncancelled(lambda: self._run(lambda: self._add(kept_as, tokens)))
 
     async def delete(self, key: str) -> None:
         async with self._changing():
-            await self._run(lambda: self._remove(key))
+            await uncancelled(lambda: self._run(lambda: self._remove(key)))
 
     def lock(self, key: str) -> AbstractAsyncContextManager[None]:
         return account_lock(self._path, key, clock=self._clock)
@@ -117,6 +124,17 @@ class KeyringTokenStore:
             raise _ProblemError("its index of accounts is broken; remove its entries and log in again")
         return cast("list[str]", keys)
 
+    def _read_sets(self) -> dict[str, TokenSet]:
+        found: dict[str, TokenSet] = {}
+        for key in self._read_index():
+            try:
+                found[key] = self._read_set(key)
+            except _ProblemError as error:
+                if key not in self._told:
+                    self._told.add(key)
+                    _log.warning("account %s in the keyring of %r is left out: %s", key, self._service, error)
+        return found
+
     def _read_set(self, key: str) -> TokenSet:
         document = _checked(self._entries.read(key))
         try:
@@ -141,6 +159,10 @@ def _outcome_of(step: Callable[[], Any]) -> _Outcome:
     except _ProblemError as error:
         return _Outcome(problem=str(error))
     except Exception as error:  # noqa: BLE001 (each keyring has errors of its own)
+        if type(error).__name__ == "NoKeyringError":
+            return _Outcome(
+                problem=f"this system has no keyring service; keep logins in a file: {settings.STORE.name}=file"
+            )
         return _Outcome(problem=f"{type(error).__name__}; see that it is unlocked and has room, or use a file store")
 
 
@@ -179,8 +201,8 @@ class _Entries:
             self._drop(f"{name}/{old.slot}")
 
     def delete(self, name: str) -> None:
-        head = self._head(name)
-        if head is not None:
+        """Also what cannot be read."""
+        if self._get(name) is not None:
             self._backend.delete_password(self._service, name)
             self._drop(f"{name}/a")
             self._drop(f"{name}/b")

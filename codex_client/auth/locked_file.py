@@ -1,8 +1,7 @@
 """A JSON document that processes share: written whole or not at all, by one of them at a time.
 
-Waiting for the lock polls, on the given clock: so it can be cancelled on every event loop, and no thread is left behind
-that holds a lock for nobody. Reading a few kilobytes and asking for the lock take microseconds and are done in place; a
-durable write waits for the disk and is done in a thread.
+Waiting for the lock polls, on the given clock. Reading a few kilobytes and asking for the lock take microseconds and
+are done in place; a durable write waits for the disk and is done in a thread, to its end, before the lock is freed.
 
 What is written may be secret. Tracebacks with locals show what is bound in their frames, so no frame that an error
 leaves through holds the document.
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio.to_thread
 
 from codex_client.api import Clock, SystemClock
+from codex_client.auth.polling import poll
+from codex_client.auth.uncancelled import uncancelled
 from codex_client.errors import MissingExtraError, TokenStoreError
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("codex_client")
 
-_POLL_INTERVAL = 0.05
 _WAIT_LIMIT = 60.0
+_ADVICE = "restore it from a copy, or move it away to begin anew"
 
 
 class LockedFile:
@@ -40,6 +41,8 @@ class LockedFile:
     """
 
     def __init__(self, path: Path, *, wait_limit: float = _WAIT_LIMIT, clock: Clock | None = None) -> None:
+        # What is missing is told now, and not when a login has been made that cannot be kept.
+        _lock_class()
         self._path = path
         self._wait_limit = wait_limit
         self._clock = clock or SystemClock()
@@ -79,7 +82,7 @@ class LockedFile:
         del document
         target = _resolved(self._path)
         if durable:
-            failure = await anyio.to_thread.run_sync(_replace, target, content, True)
+            failure = await uncancelled(lambda: anyio.to_thread.run_sync(_replace, target, content, True))
         else:
             failure = _replace(target, content, False)
         if failure is not None:
@@ -110,24 +113,22 @@ async def exclusive(path: Path, *, wait_limit: float = _WAIT_LIMIT, clock: Clock
     _make_folder(path.parent)
     # A lock object counts its holders; one for each holder excludes tasks, too.
     lock = _new_lock(path)
-    deadline = clock.monotonic() + wait_limit
-    while not _acquired(lock, path):
-        if clock.monotonic() >= deadline:
-            raise TokenStoreError(
-                f"another task or process has held {path} for {wait_limit} s; it may be waiting for the issuer, or "
-                "be stopped: find it (`fuser` names it on Linux) and end it, then try again"
-            )
-        await clock.sleep(_POLL_INTERVAL)
+    if not await poll(lambda: _acquired(lock, path), wait_limit=wait_limit, clock=clock):
+        raise TokenStoreError(
+            f"another task or process has held {path} for {wait_limit} s; it may be waiting for the issuer, or "
+            "be stopped: find it (`fuser` names it on Linux) and end it, then try again"
+        )
     try:
         yield
     finally:
         lock.release()
 
 
-def read_document(path: Path, *, wrap_lists: str | None = None) -> dict[str, Any] | None:
+def read_document(path: Path, *, wrap_lists: str | None = None, advice: str = _ADVICE) -> dict[str, Any] | None:
     """The JSON object in a file, None where there is no file. Raises `TokenStoreError`, which shows nothing of it.
 
-    `wrap_lists`: a list is given as the one member of this name; without it a list is an error.
+    `wrap_lists`: a list is given as the one member of this name; without it a list is an error. `advice`: what to do
+    about a file that holds none.
     """
     try:
         document = _parsed(path.read_bytes(), wrap_lists)
@@ -138,9 +139,7 @@ def read_document(path: Path, *, wrap_lists: str | None = None) -> dict[str, Any
             f"{path} could not be read: {error.strerror or type(error).__name__}; see to its rights"
         ) from None
     if document is None:
-        raise TokenStoreError(
-            f"{path} holds no JSON object and was left as it is; restore it from a copy, or move it away to begin anew"
-        )
+        raise TokenStoreError(f"{path} holds no JSON object and was left as it is; {advice}")
     return document
 
 
@@ -155,16 +154,25 @@ def _parsed(content: bytes, wrap_lists: str | None) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
+def missing_accounts_extra() -> MissingExtraError:
+    return MissingExtraError(
+        "to keep logins in files needs the packages 'filelock' and 'platformdirs'; "
+        "pip install 'codex-client[accounts]'",
+        extra="accounts",
+    )
+
+
 def _new_lock(path: Path) -> BaseFileLock:
+    # Not bound to a thread: the event loop may run in any.
+    return _lock_class()(path, mode=0o600, thread_local=False)
+
+
+def _lock_class() -> type[BaseFileLock]:
     try:
         from filelock import FileLock
     except ImportError:
-        raise MissingExtraError(
-            "stores that processes share need the package 'filelock'; pip install 'codex-client[accounts]'",
-            extra="accounts",
-        ) from None
-    # Not bound to a thread: the event loop may run in any.
-    return FileLock(path, mode=0o600, thread_local=False)
+        raise missing_accounts_extra() from None
+    return FileLock
 
 
 def _acquired(lock: BaseFileLock, path: Path) -> bool:
@@ -199,16 +207,21 @@ def _tighten(path: Path) -> None:
     """Take the rights to a file from everybody but its owner."""
     if os.name != "posix":
         return
-    with suppress(FileNotFoundError):
+    try:
         rights = path.stat().st_mode & 0o777
-        if not rights & 0o077:
-            return
-        try:
-            path.chmod(0o600)
-        except OSError as error:
-            _log.warning("%s is open to other users (%03o) and stays so: %s", path, rights, error.strerror)
-        else:
-            _log.warning("%s was open to other users (%03o); it is now the owner's alone (600)", path, rights)
+    except OSError:
+        # Where that matters, reading says it.
+        return
+    if not rights & 0o077:
+        return
+    try:
+        path.chmod(0o600)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _log.warning("%s is open to other users (%03o) and stays so: %s", path, rights, error.strerror)
+    else:
+        _log.warning("%s was open to other users (%03o); it is now the owner's alone (600)", path, rights)
 
 
 def _replace(target: Path, content: _Content, durable: bool) -> str | None:

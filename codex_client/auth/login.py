@@ -122,7 +122,7 @@ class DeviceLogin:
             if tokens is not None:
                 self.code = None
                 return tokens
-        raise expired_device_code()
+        raise expired_device_code(self.code)
 
 
 def is_headless(

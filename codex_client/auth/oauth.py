@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 
 from codex_client.api import Clock, HttpClient, SystemClock
 from codex_client.auth.claims import read_claims
-from codex_client.auth.device_code import DeviceCode, DeviceGrant, DevicePending, read_device_code, read_poll
+from codex_client.auth.device_code import SLOWER, DeviceCode, DeviceGrant, DevicePending, read_device_code, read_poll
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.json_fields import read_seconds, read_text
 from codex_client.auth.refusals import issuer_code, login_refusal, refresh_failure, refresh_refusal
@@ -44,7 +44,7 @@ class OAuthClient:
     ) -> None:
         self.issuer: OAuthIssuer = issuer or OAuthIssuer()
         self.clock: Clock = clock or SystemClock()
-        self._exchange = Exchange(http_client=http_client, clock=self.clock)
+        self._exchange = Exchange(http_client=http_client, clock=self.clock, setting="the issuer's address")
 
     async def exchange_code(self, code: str, *, verifier: str, redirect_uri: str) -> TokenSet:
         """The tokens for the code of a login. Raises `LoginError`."""
@@ -122,9 +122,27 @@ class OAuthClient:
     async def poll_device_code(self, device: DeviceCode) -> TokenSet | None:
         """The tokens once the user has agreed; None until then: ask again after `device.interval` seconds.
 
-        Where the issuer is asked too often, or cannot be reached, the interval grows. Raises `LoginError` where the
-        user refused, the code has expired, or the issuer refuses it.
+        Where the issuer is asked too often, or cannot be reached, the interval grows. Once the user has agreed, that is
+        kept, and only the exchange for tokens is tried again. Raises `LoginError` where the user refused, the code has
+        expired, or the issuer refuses it.
         """
+        if device.grant is None:
+            await self._ask_for_grant(device)
+        if device.grant is None:
+            return None
+        try:
+            tokens = await self.exchange_code(
+                device.grant.code, verifier=device.grant.verifier, redirect_uri=self.issuer.device_redirect_uri
+            )
+        except (LoginError, TransportError) as error:
+            if not (isinstance(error, TransportError) or error.retryable):
+                raise
+            device.slow_down(max(SLOWER, error.retry_after or 0.0))
+            return None
+        device.grant = None
+        return tokens
+
+    async def _ask_for_grant(self, device: DeviceCode) -> None:
         sending = self._post(
             self.issuer.device_token_url,
             json={"device_auth_id": device.device_auth_id, "user_code": device.user_code},
@@ -133,15 +151,12 @@ class OAuthClient:
             answer = await sending
         except TransportError:
             device.slow_down()
-            return None
+            return
         match read_poll(answer, now=self.clock.time()):
             case DeviceGrant() as grant:
-                return await self.exchange_code(
-                    grant.code, verifier=grant.verifier, redirect_uri=self.issuer.device_redirect_uri
-                )
+                device.grant = grant
             case DevicePending(extra):
                 device.slow_down(extra)
-                return None
             case LoginError() as refusal:
                 raise refusal
 

@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -21,15 +21,14 @@ from codex_client.api import AttemptOutcome, Clock, Lease, SystemClock
 from codex_client.auth.oauth import OAuthClient, RefreshReason
 from codex_client.auth.renewal import Renewal
 from codex_client.auth.store import TokenStore
+from codex_client.auth.thresholds import Due, Thresholds
 from codex_client.auth.tokens import TokenSet, fingerprint
-from codex_client.errors import CodexError, LoginRequiredError, TokenStoreError
+from codex_client.errors import CodexError, LoginRequiredError
 
 _log = logging.getLogger("codex_client")
 
 # After a refresh or a save that failed while there is a token to go on with.
 _PAUSE = 30.0
-# Codex's rule for a token that does not tell its end.
-_SCHEDULE = 8 * 24 * 3600.0
 
 _BEARER = "Bearer "
 
@@ -60,12 +59,11 @@ class RefreshingAuth:
         self._store = store
         self._key = key
         self._clock = clock or SystemClock()
-        self._thresholds = (early, latest)
-        self._early, self._latest = early, latest
-        self._renewal = Renewal(store, oauth=oauth, latest=latest, clock=self._clock)
+        self._thresholds = Thresholds(early, latest)
+        self._renewal = Renewal(store, oauth=oauth, thresholds=self._thresholds, clock=self._clock)
         self._tokens: TokenSet | None = None
         self._flights: WeakKeyDictionary[object, _Flight] = WeakKeyDictionary()
-        self._next_early = self._next_save = -math.inf
+        self._next_try = self._next_save = -math.inf
 
     async def lease(self, *, conversation_id: str | None, forced_refresh: bool) -> Lease:
         """The access token. `forced_refresh`: another one than any that `report` was told of as refused."""
@@ -120,33 +118,30 @@ class RefreshingAuth:
 
     async def _usable(self, tokens: TokenSet) -> TokenSet:
         """The set, or a newer one where it is time for that and there is one to be had."""
-        match self._due(tokens):
-            case None:
-                return tokens
-            case "early" if self._flight.lock.locked() or self._clock.monotonic() < self._next_early:
-                return tokens
-            case "early" | "latest":
-                pass
+        due = self._thresholds.due(tokens, now=self._clock.time())
+        if due is None or (due == "early" and self._flight.lock.locked()):
+            return tokens
+        is_over = tokens.expires_within(0, now=self._clock.time())
+        if self._clock.monotonic() < self._next_try and not is_over:
+            return tokens
+        reason: RefreshReason = "scheduled" if tokens.expires_at is None else "proactive_expiry"
         try:
-            return await self._renewed(tokens, "scheduled" if tokens.expires_at is None else "proactive_expiry")
+            return await self._renewed(tokens, reason, patience=self._patience(tokens, due))
         except CodexError as error:
             if self._tokens != tokens or tokens.expires_within(0, now=self._clock.time()):
                 raise
-            self._next_early = self._clock.monotonic() + max(_PAUSE, error.retry_after or 0)
+            self._next_try = self._clock.monotonic() + max(_PAUSE, error.retry_after or 0)
             _log.warning("account %s goes on with its old token, a new one could not be had: %s", self._key, error)
             return tokens
 
-    def _due(self, tokens: TokenSet) -> Literal["early", "latest"] | None:
-        now = self._clock.time()
-        if tokens.expires_within(self._latest, now=now):
-            return "latest"
-        if tokens.expires_within(self._early, now=now) or (
-            tokens.expires_at is None and tokens.refreshed_at is not None and now - tokens.refreshed_at > _SCHEDULE
-        ):
-            return "early"
-        return None
+    def _patience(self, tokens: TokenSet, due: Due) -> float:
+        """No turn waits for the issuer to recover while its token is good."""
+        if due == "early" or tokens.expires_at is None:
+            return 0.0
+        left = tokens.expires_at - self._clock.time()
+        return left if left > 0 else math.inf
 
-    async def _renewed(self, old: TokenSet, reason: RefreshReason) -> TokenSet:
+    async def _renewed(self, old: TokenSet, reason: RefreshReason, *, patience: float = math.inf) -> TokenSet:
         """Another set than `old`. Tasks that ask for it at once share the renewal, and its failure."""
         flight = self._flight
         landed = flight.landed
@@ -156,7 +151,7 @@ class RefreshingAuth:
             if flight.landed != landed and flight.failure is not None:
                 raise _again(flight.failure)
             try:
-                renewed = await self._renewal.renew(self._key or old.key, old, reason)
+                renewed = await self._renewal.renew(self._key or old.key, old, reason, patience=patience)
             except CodexError as error:
                 flight.land(_again(error))
                 if self._renewal.unsaved is not None:
@@ -177,23 +172,16 @@ class RefreshingAuth:
                 _log.warning("the new tokens of account %s are still in memory only: %s", self._key, error)
 
     def _take(self, tokens: TokenSet) -> None:
-        """Use a set that has just been had.
-
-        Where little of its life is left already, its tokens are short-lived, or this machine's clock is ahead of the
-        issuer's: then the thresholds shrink, so that not every lease makes a refresh.
-        """
+        """Use a set that has just been had."""
         self._tokens = tokens
-        left = math.inf if tokens.expires_at is None else tokens.expires_at - self._clock.time()
-        if left <= 0:
+        self._next_try = -math.inf
+        if tokens.expires_within(0, now=self._clock.time()):
             _log.warning("the new token of account %s is over by this machine's clock; set that right", self._key)
-        early, latest = self._thresholds
-        self._early = min(early, left / 2) if left > 0 else -math.inf
-        self._latest = min(latest, left / 4) if left > 0 else -math.inf
 
     def _lease_of(self, tokens: TokenSet) -> Lease:
         # What the HTTP libraries raise for what a header cannot carry shows it.
         if not (_is_sendable(tokens.access_token) and _is_sendable(tokens.account_id or "-")):
-            raise TokenStoreError(
+            raise LoginRequiredError(
                 f"the access token or account id of account {self._key} is empty or has a character that no header can "
                 "carry; log in again"
             )

@@ -81,11 +81,22 @@ def login_refusal(answer: ExchangeAnswer, what: str, *, now: float) -> LoginErro
             f"the issuer refused {what}{_told(status, code)}: it was used already, has expired or belongs to another "
             "login; start the login again"
         )
+    if status == 429 or status >= 500:
+        return _not_now(answer, what, code, now=now)
+    return LoginError(
+        f"the issuer refused {what}: {_transient_reason(answer, code)}{_told(status, code)}; start the login again"
+    )
+
+
+def _not_now(answer: ExchangeAnswer, what: str, code: str | None, *, now: float) -> LoginError:
+    status = answer.status
+    reason = "too many requests to it" if status == 429 else "it has a fault or is overloaded"
     error = LoginError(
-        f"the issuer refused {what}: {_transient_reason(answer, code)}{_told(status, code)}; start the login again",
+        f"the issuer could not answer when it was asked for {what}: {reason}{_told(status, code)}; try again in a "
+        "minute",
         retry_after=header_delay(answer.headers, now=now),
     )
-    error.retryable = status == 429 or status >= 500
+    error.retryable = True
     return error
 
 

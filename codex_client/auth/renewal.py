@@ -2,22 +2,29 @@
 
 A refresh token works once. So whoever would use it holds the store's lock, and reads the store again first: where
 another process was there before, its tokens are taken over without a call. From the moment the request goes out until
-the answer is saved nothing is cancelled. The waits before that can be: for the lock, and between two tries.
+the answer is saved nothing is cancelled, and whether it can be saved is tried before. The waits before that can be
+cancelled: for the lock, and between two tries.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import deque
 
-import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 
 from codex_client.api import Clock
+from codex_client.auth.importing import imported_again
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.oauth import OAuthClient, RefreshReason
 from codex_client.auth.store import TokenStore
+from codex_client.auth.thresholds import Thresholds
 from codex_client.auth.tokens import TokenSet, fingerprint
+from codex_client.auth.uncancelled import uncancelled
 from codex_client.errors import CodexError, LoginRequiredError, TokenRefreshError, TokenStoreError
+
+_log = logging.getLogger("codex_client")
 
 _TRIES = 3
 _MAX_RETRY_AFTER = 60.0
@@ -28,14 +35,14 @@ _REMEMBERED_REFUSALS = 16
 class Renewal:
     """Renews the login that a store keeps under one key. For one task at a time.
 
-    `latest`: a set that ends within so many seconds is not worth taking over.
+    `thresholds`: a set that is over by them is not worth taking over.
     """
 
-    def __init__(self, store: TokenStore, *, oauth: OAuthClient | None, latest: float, clock: Clock) -> None:
+    def __init__(self, store: TokenStore, *, oauth: OAuthClient | None, thresholds: Thresholds, clock: Clock) -> None:
         self._store = store
         self._oauth = oauth
         self._own_oauth: OAuthClient | None = None
-        self._latest = latest
+        self._thresholds = thresholds
         self._clock = clock
         self._refused: deque[str] = deque(maxlen=_REMEMBERED_REFUSALS)
         self._dead: tuple[str, TokenRefreshError] | None = None
@@ -55,17 +62,23 @@ class Renewal:
     def is_refused(self, tokens: TokenSet) -> bool:
         return tokens.fingerprint in self._refused
 
-    async def renew(self, key: str, held: TokenSet, reason: RefreshReason) -> TokenSet:
+    async def renew(self, key: str, held: TokenSet, reason: RefreshReason, *, patience: float = math.inf) -> TokenSet:
         """Another set than `held`, from the store or from the issuer, saved.
 
-        Raises `LoginRequiredError` where only the user can help, else `TokenRefreshError` or `TokenStoreError`; after
-        a save that failed `unsaved` is the new set.
+        `patience`: a wait between two tries is not begun that would end so many seconds from now. Raises
+        `LoginRequiredError` where only the user can help, else `TokenRefreshError` or `TokenStoreError`; after a save
+        that failed `unsaved` is the new set.
         """
+        ends_at = self._clock.monotonic() + patience
+
+        def is_enough(state: RetryCallState) -> bool:
+            return state.attempt_number >= _TRIES or self._clock.monotonic() + _delay(state) >= ends_at
+
         retrying = AsyncRetrying(
             sleep=self._sleep,
             retry=retry_if_exception(_may_work_later),
             wait=_delay,
-            stop=stop_after_attempt(_TRIES),
+            stop=is_enough,
             reraise=True,
         )
         renewed: TokenSet = await retrying(self._try, key, held, reason)
@@ -81,8 +94,7 @@ class Renewal:
         async with self._store.lock(key):
             stored = (await self._store.load()).get(key)
             if stored == over:
-                with anyio.CancelScope(shield=True):
-                    await self._keep(key, unsaved, over=over)
+                await uncancelled(lambda: self._keep(key, unsaved, over=over))
             self._unsaved = self._unsaved_over = None
             return unsaved if stored is None or stored == over else stored
 
@@ -97,7 +109,12 @@ class Renewal:
             stored = await self._stored(key)
             if self._is_newer(stored, held):
                 return stored
+            if stored.borrowed:
+                return await self._borrowed_again(key, stored)
             self._check_renewable(key, stored)
+            if stored is not self._unsaved:
+                # A token that is used up and not replaced is a lost login: first see that the store takes things.
+                await self._save(key, stored, "the tokens of account {key} cannot be saved, so none were asked for")
             return await self._call(key, stored, reason)
 
     async def _stored(self, key: str) -> TokenSet:
@@ -114,16 +131,26 @@ class Renewal:
         return (
             stored.fingerprint != held.fingerprint
             and not self.is_refused(stored)
-            and not stored.expires_within(self._latest, now=self._clock.time())
+            and not self._thresholds.is_over(stored, now=self._clock.time())
         )
 
-    def _check_renewable(self, key: str, tokens: TokenSet) -> None:
-        if tokens.borrowed:
-            owner = "Codex (run `codex`)" if tokens.source == "codex" else "the program that it came from"
+    async def _borrowed_again(self, key: str, borrowed: TokenSet) -> TokenSet:
+        """What the file that a copy was imported from has for the same account now, where that is newer."""
+        again = imported_again(borrowed)
+        if again is None or not self._is_newer(again, borrowed):
+            owner = "Codex (run `codex`)" if borrowed.source == "codex" else "the program that it came from"
+            place = f" of {borrowed.origin}" if borrowed.origin else ""
             raise LoginRequiredError(
-                f"account {key} is borrowed, and only {owner} renews its access token; do that, import it again if it "
-                "was imported, or log in here"
+                f"account {key} is borrowed{place}, and only {owner} renews its access token; do that, import it again "
+                "if it was imported, or log in here"
             )
+        try:
+            await self._store.save(again, key=key)
+        except CodexError as error:
+            _log.warning("account %s has been read again from %s, but not saved: %s", key, again.origin, error)
+        return again
+
+    def _check_renewable(self, key: str, tokens: TokenSet) -> None:
         if tokens.refresh_token is None:
             raise LoginRequiredError(f"account {key} has no refresh token to renew its access token with; log in again")
         if self._dead is not None and self._dead[0] == fingerprint(tokens.refresh_token):
@@ -131,16 +158,18 @@ class Renewal:
 
     async def _call(self, key: str, tokens: TokenSet, reason: RefreshReason) -> TokenSet:
         oauth = self._oauth or self._client_for(tokens)
-        outcome: TokenSet | TokenRefreshError | None = None
-        with anyio.CancelScope(shield=True):
+
+        async def call() -> TokenSet | TokenRefreshError:
             try:
-                outcome = await oauth.refresh(tokens, reason=reason)
-                await self._keep(key, outcome, over=tokens)
+                fresh = await oauth.refresh(tokens, reason=reason)
             except TokenRefreshError as error:
-                outcome = error
+                return error
+            await self._keep(key, fresh, over=tokens)
+            return fresh
+
+        outcome = await uncancelled(call)
         if isinstance(outcome, TokenSet):
             return outcome
-        assert outcome is not None
         return await self._after_failure(key, tokens, outcome)
 
     async def _after_failure(self, key: str, tokens: TokenSet, failure: TokenRefreshError) -> TokenSet:
@@ -155,21 +184,30 @@ class Renewal:
         raise _login_required(key, failure)
 
     async def _keep(self, key: str, fresh: TokenSet, *, over: TokenSet) -> None:
+        # Until it is saved; also where the task ends in the middle.
+        self._unsaved_over = self._unsaved_over or over
+        self._unsaved = fresh
+        await self._save(
+            key,
+            fresh,
+            "the new tokens of account {key} could not be saved and are in memory only; the stored ones are used up: "
+            "see to the store before this process ends",
+        )
+        self._unsaved = self._unsaved_over = None
+
+    async def _save(self, key: str, tokens: TokenSet, otherwise: str) -> None:
+        """Raises the store's own error, or one with the text `otherwise`, because what other libraries raise may show
+        what they were given.
+        """
         try:
-            await self._store.save(fresh, key=key)
-        except Exception as error:
-            self._unsaved_over = self._unsaved_over or over
-            self._unsaved = fresh
-            if isinstance(error, CodexError):
-                raise
+            await self._store.save(tokens, key=key)
+        except CodexError:
+            raise
+        except Exception as error:  # noqa: BLE001
             reason = type(error).__name__
         else:
-            self._unsaved = self._unsaved_over = None
             return
-        raise TokenStoreError(
-            f"the new tokens of account {key} could not be saved ({reason}) and are in memory only; the stored ones "
-            "are used up: see to the store before this process ends"
-        )
+        raise TokenStoreError(f"{otherwise.format(key=key)} ({reason})")
 
     def _client_for(self, tokens: TokenSet) -> OAuthClient:
         if self._own_oauth is None:

@@ -20,7 +20,7 @@ class TokenSet:
     `issuer` is the issuer's URL. `account_id` is the ChatGPT workspace, `subject` the person at the issuer: together
     with the issuer they are the identity, an e-mail address is not (one address may have several workspaces).
     `expires_at` and `refreshed_at` in Unix seconds, None where unknown. `borrowed`: another program owns the refresh
-    token, so this one re-reads and never rotates it.
+    token, so this one re-reads and never rotates it; `origin` is the file that it was imported from, and is read again.
     """
 
     access_token: str = field(repr=False)
@@ -36,6 +36,7 @@ class TokenSet:
     refreshed_at: float | None = None
     source: Source = "login"
     borrowed: bool = False
+    origin: str | None = None
 
     @classmethod
     def from_tokens(
@@ -59,7 +60,7 @@ class TokenSet:
             access_token=access_token,
             refresh_token=refresh_token,
             id_token=id_token,
-            issuer=issuer,
+            issuer=issuer.rstrip("/"),
             client_id=client_id,
             account_id=account_id,
             expires_at=expires_at,

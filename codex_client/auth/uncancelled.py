@@ -23,6 +23,7 @@ async def uncancelled(step: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if isinstance(current_token().native_token, asyncio.AbstractEventLoop):
             return await _in_a_task(step)
         return await step()
+    raise AssertionError("unreachable: nobody cancels this scope")
 
 
 async def _in_a_task(step: Callable[[], Coroutine[Any, Any, T]]) -> T:

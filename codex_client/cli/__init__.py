@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TextIO
 
 from codex_client.errors import MissingExtraError
 
@@ -14,13 +18,48 @@ def main() -> None:
     try:
         from codex_client.cli.app import app
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRA:
             raise
-        print(missing_extra(error.name).message, file=sys.stderr)
+        print(missing_extra(package).message, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    app(prog_name="codex-client")
+    # A name that the terminal's encoding lacks is no reason to fail.
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="codex-client")
+    except OSError as error:
+        # Of help and version: commands have said it themselves.
+        with suppress(OSError):
+            print(f"error: {unwritten(error)}", file=sys.stderr)
+        sys.exit(1)
+    finally:
+        _silence_broken_output()
+
+
+def unwritten(error: OSError) -> str:
+    """What is said where the system did not take the output."""
+    return f"the output could not be written: {error.strerror or type(error).__name__}; see to where it goes"
+
+
+def _silence_broken_output() -> None:
+    """Throw away what cannot be written: the interpreter would try again at its end, and say so in its own words."""
+    # A stream that was closed from the start is None.
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def missing_extra(package: str) -> MissingExtraError:

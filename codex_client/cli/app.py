@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from codex_client.cli.accounts import accounts
 from codex_client.cli.exits import EXIT_HELP
 from codex_client.cli.login import login
 from codex_client.cli.logout import logout
-from codex_client.cli.quota import quota
+from codex_client.cli.quota import QUOTA_HELP, quota
 from codex_client.cli.surroundings import Surroundings
 from codex_client.cli.transfer import export, import_
 from codex_client.version import __version__
 
-# No locals in tracebacks: tokens may be among them.
-app = typer.Typer(name="codex-client", epilog=EXIT_HELP, no_args_is_help=True, pretty_exceptions_show_locals=False)
+_GLOBAL = frozenset({"--no-color", "--debug"})
+
+
+class _Group(TyperGroup):
+    """Takes the global options behind the command as well."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        first = [each for each in args[:end] if each in _GLOBAL]
+        rest = [each for each in args[:end] if each not in _GLOBAL]
+        # A command is missing all the same where there is nothing else.
+        return super().parse_args(ctx, [*first, *rest, *args[end:]] if rest else args)
+
+
+app = typer.Typer(
+    name="codex-client",
+    cls=_Group,
+    epilog=EXIT_HELP,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+    # No locals in tracebacks: tokens may be among them.
+    pretty_exceptions_show_locals=False,
+)
 
 app.command()(login)
 app.command()(logout)
 app.command()(accounts)
-app.command()(quota)
+app.command(epilog=QUOTA_HELP)(quota)
 app.command("import")(import_)
 app.command()(export)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import IntEnum
 from functools import partial
 from typing import NoReturn
@@ -11,6 +12,7 @@ import anyio
 import typer
 from rich.traceback import Traceback
 
+from codex_client.cli import unwritten
 from codex_client.cli.output import say
 from codex_client.cli.surroundings import Surroundings
 from codex_client.errors import (
@@ -69,6 +71,13 @@ def guard(context: typer.Context, work: Callable[[Surroundings], ExitStatus | No
     except CodexError as error:
         status = exit_status(error)
         report(around, error)
+    except BrokenPipeError:
+        # Who read the output has gone, and has had enough: that is not worth a word.
+        raise
+    except OSError as error:
+        status = ExitStatus.FAILED
+        with suppress(OSError):
+            report(around, CodexError(unwritten(error)).with_traceback(error.__traceback__))
     raise typer.Exit(int(status))
 
 

@@ -105,8 +105,9 @@ def _login(
 
 
 async def _check_store(around: Surroundings) -> None:
-    """A store that cannot be read is told of before anybody logs in."""
-    async with kept_accounts(around) as accounts:
+    """A store that cannot be read or written is told of before anybody logs in."""
+    # To lock is to write: the folder is made, and a file in it.
+    async with kept_accounts(around) as accounts, accounts.store.lock("login"):
         await accounts.store.load()
 
 

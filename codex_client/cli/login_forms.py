@@ -5,10 +5,11 @@ What one needs to go on (an address, a code) goes to `out`, the talk about it to
 
 from __future__ import annotations
 
+import re
 import threading
 import webbrowser
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,19 +20,23 @@ from codex_client.auth.callback import CallbackListener
 from codex_client.auth.device_code import DEVICE_WARNING, DeviceCode
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.login import BrowserLogin, DeviceLogin, login_hints
-from codex_client.auth.login_handle import LoginHandle
+from codex_client.auth.login_handle import Callback, LoginHandle
 from codex_client.auth.oauth import OAuthClient
 from codex_client.auth.tokens import TokenSet
 from codex_client.cli.output import say, warn, write_private
 from codex_client.cli.surroundings import Surroundings
 from codex_client.credentials.quota_state import duration
-from codex_client.errors import LoginError
+from codex_client.errors import CodexError, LoginError
 
 Keep: TypeAlias = Callable[[Surroundings, TokenSet], Awaitable[None]]
 """Saves the tokens of a login, and says so."""
 
 # Typing errors happen; who is wrong for the third time had better begin anew.
 _PASTES = 3
+# An answer of the issuer that says no: another paste of the same login would say the same.
+_REFUSAL = re.compile(r"(?:^|[?&])error=")
+# Before the issuer is asked once more that failed for a moment; the browser waits.
+_PAUSE, _LONGEST_PAUSE = 1.0, 20.0
 
 
 def by_callback(around: Surroundings, *, issuer: OAuthIssuer, within: float, opens: bool, keep: Keep) -> None:
@@ -40,9 +45,9 @@ def by_callback(around: Surroundings, *, issuer: OAuthIssuer, within: float, ope
     async def work() -> None:
         async with (
             OAuthClient(issuer, clock=around.clock) as oauth,
-            CallbackListener(issuer, clock=around.clock) as listener,
+            _listening(around, issuer) as listener,
         ):
-            login = BrowserLogin(oauth)
+            login = _PatientLogin(oauth)
             handle = login.start(redirect_uri=listener.redirect_uri)
             _show_address(around, handle.url, login_hints(headless=False))
             say(around.err, "From another machine log in with `--paste` or `--device`.", style="dim")
@@ -86,12 +91,15 @@ def by_paste(around: Surroundings, *, issuer: OAuthIssuer, keep: Keep) -> None:
         around.err.print("Paste the address, or the code in it, and press Enter: ", end="")
         pasted = _Pasted(around.input.readline())
         try:
-            return anyio.run(partial(_complete, around, issuer, handle, pasted, keep))
-        except LoginError as error:
+            tokens = anyio.run(_exchanged, around, issuer, handle, pasted)
+        except CodexError as error:
+            advice = _advice(error, handle, pasted)
             # Nothing more comes from a pipe that has ended.
-            if not left or not pasted:
+            if advice is None or not left or not pasted:
                 raise
-            warn(around.err, error.message)
+            warn(around.err, advice)
+        else:
+            return anyio.run(keep, around, tokens)
 
 
 def start_paste(around: Surroundings, *, issuer: OAuthIssuer, path: Path) -> None:
@@ -105,7 +113,8 @@ def start_paste(around: Surroundings, *, issuer: OAuthIssuer, path: Path) -> Non
 def complete_paste(around: Surroundings, *, issuer: OAuthIssuer, path: Path, keep: Keep) -> None:
     """The second step: the answer is all of standard input. The file is of no more use then, and is removed."""
     handle = _read_login(path)
-    anyio.run(partial(_complete, around, issuer, handle, _Pasted(around.input.read()), keep))
+    tokens = anyio.run(_exchanged, around, issuer, handle, _Pasted(around.input.read()))
+    anyio.run(keep, around, tokens)
     path.unlink(missing_ok=True)
 
 
@@ -131,12 +140,44 @@ class _Pasted:
         return self._text
 
 
-async def _complete(
-    around: Surroundings, issuer: OAuthIssuer, handle: LoginHandle, pasted: _Pasted, keep: Keep
-) -> None:
+class _PatientLogin(BrowserLogin):
+    """Asks once more where the issuer failed for a moment: there is nobody to paste the code again."""
+
+    async def redeem(self, callback: Callback) -> TokenSet:
+        try:
+            return await super().redeem(callback)
+        except CodexError as error:
+            if not error.retryable:
+                raise
+            pause = min(error.retry_after or _PAUSE, _LONGEST_PAUSE)
+        await self._oauth.clock.sleep(pause)
+        return await super().redeem(callback)
+
+
+@asynccontextmanager
+async def _listening(around: Surroundings, issuer: OAuthIssuer) -> AsyncGenerator[CallbackListener]:
+    async with AsyncExitStack() as opened:
+        try:
+            listener = await opened.enter_async_context(CallbackListener(issuer, clock=around.clock))
+        except LoginError as error:
+            raise LoginError(f"{error.message}: `codex-client login --paste` or `--device`") from None
+        yield listener
+
+
+async def _exchanged(around: Surroundings, issuer: OAuthIssuer, handle: LoginHandle, pasted: _Pasted) -> TokenSet:
     async with OAuthClient(issuer, clock=around.clock) as oauth:
-        tokens = await BrowserLogin(oauth, handle=handle).complete(pasted.reveal())
-    await keep(around, tokens)
+        return await BrowserLogin(oauth, handle=handle).complete(pasted.reveal())
+
+
+def _advice(error: CodexError, handle: LoginHandle, pasted: _Pasted) -> str | None:
+    """What to say where another paste may do better; None for what ends the login."""
+    read = handle.read_paste(pasted.reveal())
+    if read.problem is not None:
+        is_refusal = _REFUSAL.search(pasted.reveal()) and not read.is_stray
+        return None if is_refusal else error.message
+    # What the issuer's failure says to do is for those who cannot paste.
+    what, _, _ = error.message.partition(";")
+    return f"{what}; paste it once more" if error.retryable else None
 
 
 async def _new_login(around: Surroundings, issuer: OAuthIssuer) -> LoginHandle:
@@ -147,6 +188,8 @@ async def _new_login(around: Surroundings, issuer: OAuthIssuer) -> LoginHandle:
 def _read_login(path: Path) -> LoginHandle:
     try:
         return LoginHandle.from_json(path.read_text("utf-8"))
+    except LoginError as error:
+        problem = f"could not be used ({error.message.partition(';')[0]})"
     except FileNotFoundError:
         problem = "is not there"
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ import typer
 from codex_client.auth.oauth import OAuthClient
 from codex_client.auth.tokens import TokenSet
 from codex_client.cli.chosen import KEY_HELP, chosen_keys, require_any
+from codex_client.cli.completion import kept_keys
 from codex_client.cli.exits import ExitStatus, guard, report
 from codex_client.cli.output import say, warn
 from codex_client.cli.surroundings import Accounts, Surroundings, kept_accounts
@@ -23,7 +24,8 @@ from codex_client.errors import CodexError, ConfigurationError
 def logout(
     context: typer.Context,
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY]...", help=f"{KEY_HELP} Not needed where there is only one.")
+        list[str] | None,
+        typer.Argument(metavar="KEY", help=f"{KEY_HELP} Not needed where there is only one.", autocompletion=kept_keys),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Log out of all accounts.")] = False,
     revoke: Annotated[

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, cast
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from codex_client.credentials.quota_state import duration
@@ -32,8 +32,23 @@ def warn(console: Console, text: str) -> None:
     say(console, text, style="bold yellow", label="warning: ")
 
 
+def show(console: Console, what: RenderableType) -> None:
+    """Tables and the like. Into a file or a pipe without the blanks that fill up their lines."""
+    if console.is_terminal:
+        console.print(what)
+        return
+    with console.capture() as captured:
+        console.print(what)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    console.file.flush()
+
+
 def emit(console: Console, text: str) -> None:
-    """Text for a program, to the letter."""
+    """Text for a program, to the letter. Raises `ConfigurationError` where the output's encoding lacks a letter."""
+    if not _can_encode(text, console.encoding):
+        raise ConfigurationError(
+            f"the output's encoding {console.encoding} lacks some of its characters; set PYTHONIOENCODING=utf-8"
+        )
     console.file.write(text)
     console.file.flush()
 
@@ -75,6 +90,16 @@ def local_time(at: float, *, now: float, timezone: tzinfo | None) -> str:
     return f"{moment:%a %d %b %H:%M}" if moment.year == today.year else f"{moment:%Y-%m-%d %H:%M}"
 
 
+def stamp(at: float, *, timezone: tzinfo | None) -> str:
+    """The moment to the second, as in a log: "2023-11-14 22:13:20"."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone(timezone):%Y-%m-%d %H:%M:%S}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Such as "1 account", "2 accounts"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def moment_and_countdown(at: float, *, now: float, timezone: tzinfo | None) -> str:
     """Such as "14:32, in 2 h 10 min"."""
     return f"{local_time(at, now=now, timezone=timezone)}, in {duration(at - now)}"
@@ -104,6 +129,15 @@ def write_private(path: Path, make: Callable[[], str]) -> None:
         if isinstance(error, OSError):
             raise _unwritten(path, error) from None
         raise
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    # The error would hold the whole text.
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unwritten(path: Path, error: OSError) -> TokenStoreError:

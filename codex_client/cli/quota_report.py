@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from codex_client.cli.accounts import state_json
+from codex_client.cli.accounts_report import state_json
 from codex_client.cli.exits import ExitStatus
 from codex_client.cli.surroundings import Accounts
 from codex_client.credentials.explain import AccountStatus
@@ -28,6 +28,15 @@ class QuotaRow:
     can_serve: bool
     failure: str | None = None
     reset_credits: int | None = None
+
+    @property
+    def own_failure(self) -> str | None:
+        """The failure where it says more than why the account is parked."""
+        if self.failure is None or self.status.parked is None:
+            return self.failure
+        _, _, cause = self.status.parked.partition(": ")
+        is_the_cause = bool(cause) and cause in self.failure.replace(f"account {self.status.key}", "it")
+        return None if is_the_cause else self.failure
 
     @property
     def snapshots(self) -> Sequence[RateLimitSnapshot]:

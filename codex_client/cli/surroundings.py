@@ -19,10 +19,10 @@ from codex_client.auth.environment_store import EnvironmentTokenStore
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.login import is_headless, runs_in_container
 from codex_client.auth.store import TokenStore
-from codex_client.credentials.accounts import local_issuer, local_state, local_store
+from codex_client.credentials.accounts import local_issuer, local_provider, local_state, local_store
 from codex_client.credentials.pool import CredentialPool
 from codex_client.credentials.pool_state import MemoryPoolState, PoolState
-from codex_client.model_provider import ModelProviderInfo, built_in_providers
+from codex_client.model_provider import ModelProviderInfo
 
 Place = TypeVar("Place", TokenStore, PoolState)
 
@@ -68,13 +68,8 @@ class Surroundings:
         return replace(self.issuer or local_issuer(), workspace_id=workspace_id)
 
     def usage_provider(self) -> ModelProviderInfo:
-        """Whom to ask for usage: ChatGPT, at its own address unless the settings name another one for it.
-
-        CODEX_CLIENT_BASE_URL alone may be of any provider, and the accounts' tokens are not for that one.
-        """
-        chatgpt, base_url = built_in_providers()["chatgpt"], settings.BASE_URL.read()
-        is_of_chatgpt = settings.PROVIDER.read() == chatgpt.name and base_url is not None
-        return self.provider or (replace(chatgpt, base_url=base_url) if is_of_chatgpt else chatgpt)
+        """Whom to ask for usage."""
+        return self.provider or local_provider()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +112,21 @@ async def used_accounts(around: Surroundings) -> AsyncGenerator[Accounts]:
 def note_environment(around: Surroundings) -> None:
     """Say so where the accounts that are kept are not those that programs take."""
     if settings.ACCESS_TOKEN.is_set():
-        told = f"{settings.ACCESS_TOKEN.name} is set: the environment's accounts come before those that are kept"
+        name = settings.ACCESS_TOKEN.name if settings.ACCESS_TOKEN.read() else "a numbered CODEX_…_ACCESS_TOKEN"
+        told = f"{name} is set: the environment's accounts come before those that are kept"
         around.err.print(told, style="dim", soft_wrap=True)
+
+
+def note_base_url(around: Surroundings) -> None:
+    """Say so where usage is not asked for at the address that is set."""
+    told, asked = settings.BASE_URL.read(), around.usage_provider().base_url
+    if told is not None and told != asked:
+        around.err.print(
+            f"{settings.BASE_URL.name} is not used: it may be of any provider, and the accounts' tokens are for "
+            f"{asked}; set {settings.PROVIDER.name}=chatgpt if that address is ChatGPT's",
+            style="dim",
+            soft_wrap=True,
+        )
 
 
 def _opened(place: Place, stack: AsyncExitStack) -> Place:

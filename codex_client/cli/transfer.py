@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,16 @@ from codex_client.auth.importing import (
     import_into,
 )
 from codex_client.auth.tokens import TokenSet
+from codex_client.cli.accounts_report import has_ended
 from codex_client.cli.chosen import KEY_HELP, chosen_keys, require_any
+from codex_client.cli.completion import import_sources, kept_keys
 from codex_client.cli.exits import run
-from codex_client.cli.output import emit, say, warn, write_private
+from codex_client.cli.output import counted, emit, say, warn, write_private
 from codex_client.cli.surroundings import Surroundings, kept_accounts
+from codex_client.credentials.quota_state import duration
 from codex_client.errors import LoginRequiredError
+
+_STANDARD_INPUT = Path("/dev/stdin")
 
 
 class ExportFormat(StrEnum):
@@ -38,9 +44,10 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="[codex|env|FILE]",
-            help="The Codex CLI's login, the environment's variables, or a JSON file: an export, an auth.json, a list "
-            "of accounts.",
+            metavar="codex|env|FILE",
+            help="The Codex CLI's login, the environment's variables, or a JSON file (`-` for standard input): an "
+            "export, an auth.json, a list of accounts.",
+            autocompletion=import_sources,
         ),
     ] = "codex",
     take_over: Annotated[
@@ -62,7 +69,7 @@ def import_(
 def export(
     context: typer.Context,
     form: Annotated[ExportFormat, typer.Option("--format", help="Lines for a .env file, or JSON.")],
-    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help=KEY_HELP)] = None,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY", help=KEY_HELP, autocompletion=kept_keys)] = None,
     every: Annotated[bool, typer.Option("--all", help="Export all accounts.")] = False,
     show_secrets: Annotated[
         bool, typer.Option("--show-secrets", help="Needed: an export is all tokens in the clear.")
@@ -91,6 +98,8 @@ async def _import(around: Surroundings, *, source: str, take_over: bool) -> None
             f"{outcome} {tokens.key} ({tokens.email or tokens.account_id or 'of an unknown account'}): "
             + _consequence(tokens, kept=outcome == "kept"),
         )
+        for doubt in _doubts(tokens, now=around.clock.time()):
+            warn(around.err, f"{tokens.key}: {doubt}")
     if any(not each.borrowed for each in logins):
         warn(
             around.err,
@@ -105,10 +114,24 @@ def _found(source: str, *, take_over: bool) -> list[TokenSet]:
         case "env":
             logins = import_from_environment(take_over=take_over)
         case _:
-            return import_from_file(Path(source), take_over=take_over)
+            path = _STANDARD_INPUT if source == "-" else Path(source)
+            return [_of_a_file(each) for each in import_from_file(path, take_over=take_over)]
     if not logins:
         raise LoginRequiredError("the environment has no login; set CODEX_ACCESS_TOKEN, and the others as documented")
     return logins
+
+
+def _of_a_file(tokens: TokenSet) -> TokenSet:
+    """An export says where each login was from; here it is from a file. What is Codex's is told by its form."""
+    return tokens if tokens.source == "codex" else replace(tokens, source="file")
+
+
+def _doubts(tokens: TokenSet, *, now: float) -> Iterator[str]:
+    """Why a login may be of no use."""
+    if tokens.account_id is None and tokens.subject is None:
+        yield "no account is told by this token; check it"
+    if tokens.expires_at is not None and has_ended(tokens, now):
+        yield f"this token ended {duration(now - tokens.expires_at)} ago; import it again when it has been renewed"
 
 
 def _consequence(tokens: TokenSet, *, kept: bool) -> str:
@@ -129,7 +152,8 @@ async def _export(
     make: Callable[[], str] = partial(_text, logins, form)
     if output is not None:
         write_private(output, make)
-        say(around.err, f"{len(logins)} accounts are in {output}; who reads it is logged in")
+        are = "is" if len(logins) == 1 else "are"
+        say(around.err, f"{counted(len(logins), 'account')} {are} in {output}; who reads it is logged in")
     else:
         if around.out.is_terminal:
             warn(around.err, "these tokens are on your screen and in its history; who reads them is logged in")

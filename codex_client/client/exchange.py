@@ -60,7 +60,8 @@ class Exchange:
     """Sends small requests. Any number of tasks may use it at once, in more than one event loop.
 
     Owns its connections, or borrows `http_client` and never closes that. Follows no redirect and tries nothing again:
-    both are for the caller to decide. An answer longer than `max_body_bytes` is a `ProtocolError`.
+    both are for the caller to decide. An answer longer than `max_body_bytes` is a `ProtocolError`. `setting`: what says
+    where the server is, for the errors.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Exchange:
         timeouts: Timeouts | None = None,
         clock: Clock | None = None,
         max_body_bytes: int = _MIB,
+        setting: str = "the base_url",
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._clock = clock or SystemClock()
         self._max_body_bytes = max_body_bytes
+        self._setting = setting
         self._own_client: httpx.AsyncClient | None = None
         if http_client is not None:
             self._client: HttpClient = http_client
@@ -146,7 +149,7 @@ class Exchange:
 
     async def _open(self, message: _Message) -> HttpAnswer:
         outer, sent = sys.exception(), False
-        translate = partial(transport_error, url=message.safe_url, timeouts=self._timeouts)
+        translate = partial(transport_error, url=message.safe_url, timeouts=self._timeouts, setting=self._setting)
         try:
             request = self._build_request(message)
             sent = True

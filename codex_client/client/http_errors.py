@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Protocol, TypeVar, cast
 
 from codex_client.client.config import Timeouts
@@ -43,20 +44,27 @@ _CUT_HANDSHAKES = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def transport_error(
-    error: Exception, *, url: str, timeouts: Timeouts, outer: BaseException | None = None, sent: bool = False
+    error: Exception,
+    *,
+    url: str,
+    timeouts: Timeouts,
+    setting: str = "the base_url",
+    outer: BaseException | None = None,
+    sent: bool = False,
 ) -> CodexError | None:
     """Our error for one of the HTTP library's or the socket's; None for any other: that is a fault in a program.
 
-    `url` without query. `outer` is the exception that was being handled when the request began: the search for the
-    cause stops there, so that a caller's earlier trouble is not taken for this one's. `sent`: the request itself was
-    valid, so an address that is not came from the server. Of a group the first member counts that is known. Takes the
-    request off the library's errors, because it carries the credential.
+    `url` without query; `setting`: what says where that is. `outer` is the exception that was being handled when the
+    request began: the search for the cause stops there, so that a caller's earlier trouble is not taken for this one's.
+    `sent`: the request itself was valid, so an address that is not came from the server. Of a group the first member
+    counts that is known. Takes the request off the library's errors, because it carries the credential.
     """
-    failure = _Failure(error, url, timeouts, outer, sent)
+    failure = _Failure(error, url, timeouts, setting, outer, sent)
     failure.forget_request()
     if isinstance(error, ExceptionGroup):
         members = cast("ExceptionGroup[Exception]", error).exceptions
-        ours = (transport_error(each, url=url, timeouts=timeouts, outer=outer, sent=sent) for each in members)
+        again = partial(transport_error, url=url, timeouts=timeouts, setting=setting, outer=outer, sent=sent)
+        ours = (again(each) for each in members)
         return next((each for each in ours if each is not None), None)
     for kind in type(error).__mro__:
         if _library(kind) in _LIBRARIES and kind.__name__ in _TABLE:
@@ -82,8 +90,17 @@ def _borrowed_client_error(error: RuntimeError) -> ConfigurationError | None:
 class _Failure:
     """One library error, with what a text about it needs."""
 
-    def __init__(self, error: Exception, url: str, timeouts: Timeouts, outer: BaseException | None, sent: bool) -> None:
+    def __init__(
+        self,
+        error: Exception,
+        url: str,
+        timeouts: Timeouts,
+        setting: str,
+        outer: BaseException | None,
+        sent: bool,
+    ) -> None:
         self.sent = sent
+        self.setting = setting
         self.url = url
         self.timeouts = timeouts
         self.text = excerpt(str(error)) or type(error).__name__
@@ -127,28 +144,31 @@ def _library(kind: type) -> str:
 def _connect_error(failure: _Failure) -> ConnectError:
     tls = failure.cause(ssl.SSLError)
     if tls is not None and not isinstance(tls, _CUT_HANDSHAKES):
-        return TlsError(f"no TLS connection to {failure.url}: {excerpt(str(tls))}; {_tls_advice(tls)}", url=failure.url)
+        return TlsError(
+            f"no TLS connection to {failure.url}: {excerpt(str(tls))}; {_tls_advice(tls, failure.setting)}",
+            url=failure.url,
+        )
     name = failure.cause(socket.gaierror)
     if name is not None:
         return DnsError(
             f"the host name of {failure.url} does not resolve ({name.strerror or name}); "
-            "check the base_url, and the network",
+            f"check {failure.setting}, and the network",
             url=failure.url,
         )
     if failure.cause(ConnectionRefusedError) is not None:
         return ConnectError(
-            f"connection to {failure.url} refused; check that the server runs and listens where base_url says",
+            f"connection to {failure.url} refused; check that the server runs and listens where {failure.setting} says",
             url=failure.url,
         )
     return ConnectError(
-        f"no connection to {failure.url}: {failure.text}; check the base_url, and the network", url=failure.url
+        f"no connection to {failure.url}: {failure.text}; check {failure.setting}, and the network", url=failure.url
     )
 
 
-def _tls_advice(error: ssl.SSLError) -> str:
+def _tls_advice(error: ssl.SSLError, setting: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "check the host name in base_url, or name your authority's certificates in SSL_CERT_FILE"
-    return "check that the server speaks TLS on this port; if it does not, base_url begins with http://"
+        return f"check the host name in {setting}, or name your authority's certificates in SSL_CERT_FILE"
+    return f"check that the server speaks TLS on this port; if it does not, {setting} begins with http://"
 
 
 def _connect_timeout(failure: _Failure) -> ConnectTimeoutError:
@@ -196,14 +216,15 @@ def _protocol_error(failure: _Failure) -> TransportError:
             f"{failure.url} closed the connection without an answer; check the provider's status", url=failure.url
         )
     return ProtocolError(
-        f"{failure.url} sent no valid HTTP: {failure.text}; check the base_url and any proxy in between",
+        f"{failure.url} sent no valid HTTP: {failure.text}; check {failure.setting} and any proxy in between",
         url=failure.url,
     )
 
 
 def _bad_location(failure: _Failure) -> RedirectError:
     return RedirectError(
-        f"{failure.url} redirects to an address that is no URL; set base_url to where the API is", url=failure.url
+        f"{failure.url} redirects to an address that is no URL; set {failure.setting} to where the server is",
+        url=failure.url,
     )
 
 
@@ -228,14 +249,15 @@ def _local_protocol_error(failure: _Failure) -> CodexError:
 def _not_sendable(failure: _Failure) -> ConfigurationError:
     # The library's own text is left out: it may quote a header's value.
     return ConfigurationError(
-        f"the request to {failure.url} is no valid HTTP; check the base_url and the headers that the configuration adds"
+        f"the request to {failure.url} is no valid HTTP; check {failure.setting}, and the headers that the "
+        "configuration adds"
     )
 
 
 def _no_address(failure: _Failure) -> ConfigurationError:
     # A port beyond 65535, a host name that the name service has no form for.
     return ConfigurationError(
-        f"no connection can be made to {failure.url}: {failure.text}; check host and port in base_url"
+        f"no connection can be made to {failure.url}: {failure.text}; check host and port in {failure.setting}"
     )
 
 

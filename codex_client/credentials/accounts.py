@@ -40,7 +40,7 @@ def local_store(*, clock: Clock | None = None) -> TokenStore:
 def local_state(*, clock: Clock | None = None) -> PoolState:
     """What all pools over `local_store` remember together: in the same Redis, else in a file of the user."""
     place = _place()
-    return RedisPoolState(place) if place.startswith(_REDIS) else FilePoolState(clock=clock)
+    return RedisPoolState(place, clock=clock) if place.startswith(_REDIS) else FilePoolState(clock=clock)
 
 
 def local_provider() -> ModelProviderInfo:

@@ -11,7 +11,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from codex_client.credentials.pool_record import ALL_LIMITS, AccountRecord, Block, BlockKind, Parking
-from codex_client.credentials.quota_state import blocked_until, rest_until, spent_windows
+from codex_client.credentials.quota_state import (
+    QuotaState,
+    blocked_until,
+    rest_until,
+    snapshot_state,
+    spent_windows,
+)
 from codex_client.errors import (
     AuthenticationFailed,
     CodexError,
@@ -42,9 +48,10 @@ def note_snapshots(
     """Keep what was told of the limits, in the order told, and block or clear by it.
 
     `since`: when the attempt began. A snapshot without a time was seen at some moment after that and after the one
-    before it; the earliest is assumed, so that it never outweighs what is newer.
+    before it; the earliest is assumed, so that it never outweighs what is newer. `max_cooldown`: the longest rest for a
+    window whose length is not told.
     """
-    told_at = since
+    told_at = min(since, now)
     for snapshot in snapshots:
         # A time to come is another machine's clock.
         told_at = told_at if snapshot.fetched_at is None else min(snapshot.fetched_at, now)
@@ -60,9 +67,8 @@ def _note(
     block, snapshot = account.blocks.get(limit_id), account.quota.snapshot(limit_id) or snapshot
     if block is not None and block.until <= now:
         block = None
-    rest = blocked_until(snapshot, now)
-    if rest is not None:
-        until = min(rest, now + max_cooldown)
+    until = blocked_until(snapshot, now, most=max_cooldown)
+    if until is not None:
         if block is None or (block.since <= told_at and (block.kind != "rate" or block.until < until)):
             account.blocks[limit_id] = Block("usage", _used_up_words(snapshot, now), told_at, until)
     elif block is not None and block.kind in {"usage", "quota"} and block.since < told_at:
@@ -78,15 +84,16 @@ def note_failure(
     was_refreshed: bool,
     now: float,
     max_cooldown: float,
+    hint: str = "",
 ) -> bool:
     """Keep what a failed attempt says of its account. True where it cannot serve now and another one may.
 
-    `fingerprint`: of the token used. `was_refreshed`: it had been renewed for this attempt, because the one before it
-    was refused.
+    `limit_id`: of the limit that was hit. `fingerprint`: of the token used. `was_refreshed`: it had been renewed for
+    this attempt, because the one before it was refused. `hint` is added to the reason of a block.
     """
 
     def block(kind: BlockKind, words: str, until: float) -> bool:
-        fresh, known = Block(kind, f"{words}{_code(error)}", now, until), account.blocks.get(limit_id)
+        fresh, known = Block(kind, f"{words}{_code(error)}{hint}", now, until), account.blocks.get(limit_id)
         # Of failures at the same time the one that tells the later end counts.
         account.blocks[limit_id] = replace(known, since=now) if known is not None and known.until > until else fresh
         return True
@@ -98,8 +105,7 @@ def note_failure(
     plan_type = getattr(error, "plan_type", None)
     if isinstance(plan_type, str):
         account.quota.tell_plan(plan_type, source="header", at=now)
-    rest = rest_until(account.quota.snapshot(limit_id), now, told_at=_told_at(error, now))
-    end = min(rest, now + max_cooldown)
+    end = rest_until(account.quota.snapshot(limit_id), now, told_at=_told_at(error, now), most=max_cooldown)
     match error:
         case UsageLimitReached():
             return block("usage", "usage limit reached", end)
@@ -121,21 +127,42 @@ def note_failure(
             return False
 
 
+def other_limit(account: AccountRecord, told: Iterable[RateLimitSnapshot], limit_id: str, *, now: float) -> str | None:
+    """The limit that a refusal is about, where that is another one than `limit_id`, which has room by its own word."""
+    own = account.quota.snapshot(limit_id)
+    if own is None or not own.has_limit or snapshot_state(own, now) is QuotaState.EXHAUSTED:
+        return None
+    spent = (one.limit_id for one in told if snapshot_state(one, now) is QuotaState.EXHAUSTED)
+    return next((other for other in spent if other != limit_id), None)
+
+
 def note_failed_lease(
-    account: AccountRecord, error: CodexError, *, key: str, fingerprint: str | None, now: float, max_cooldown: float
+    account: AccountRecord,
+    error: CodexError,
+    *,
+    key: str,
+    fingerprint: str | None,
+    login: str | None,
+    now: float,
+    max_cooldown: float,
 ) -> None:
-    """Keep why a credential could not be had: parked where only a login helps, else a short rest."""
+    """Keep why a credential could not be had: parked where only a login helps, else a short rest.
+
+    `fingerprint` and `login`: those that the account has in the store.
+    """
     if isinstance(error, TokenRefreshError) and not error.permanent:
         rest = min(max(error.retry_after or 0.0, _REFRESH_COOLDOWN), max_cooldown)
         account.blocks[ALL_LIMITS] = Block(
             "refresh", f"its token cannot be refreshed now{_code(error)}", now, now + rest
         )
     else:
-        _park(account, f"it needs a login: {_told_of_login(error, key)}", fingerprint, now)
+        _park(account, f"it needs a login: {_told_of_login(error, key)}", fingerprint, now, login=login)
 
 
-def _park(account: AccountRecord, reason: str, fingerprint: str | None, now: float) -> None:
-    account.parking = Parking(reason, now, fingerprint, account.quota.plan_type)
+def _park(
+    account: AccountRecord, reason: str, fingerprint: str | None, now: float, *, login: str | None = None
+) -> None:
+    account.parking = Parking(reason, now, fingerprint, account.quota.plan_type, login)
     account.refused = None
 
 

@@ -60,8 +60,12 @@ class Explanation:
     next_available_at: float | None = None
 
     def __str__(self) -> str:
-        first = f"{self.chosen or 'none'}: {self.reason}"
-        return "\n".join([first, *(f"not {key}: {reason}" for key, reason in self.others.items())])
+        free = {one.key for one in self.candidates}
+        first = self.reason if self.chosen is None else f"{self.chosen} serves: {self.reason}"
+        others = (
+            f"{key} {'is free, but' if key in free else 'cannot serve:'} {why}" for key, why in self.others.items()
+        )
+        return "\n".join([first, *others])
 
 
 def explained(view: View) -> Explanation:

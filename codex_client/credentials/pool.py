@@ -24,6 +24,7 @@ from codex_client.credentials.pool_lease import PoolLease, fingerprint_of
 from codex_client.credentials.pool_record import PoolRecord, conversation_digest
 from codex_client.credentials.pool_state import MemoryPoolState, PoolState
 from codex_client.credentials.pool_usage import UsageResult, UsageSource, note_usage
+from codex_client.credentials.quota_state import LONGEST_UNKNOWN
 from codex_client.credentials.selection import AccountSelection, SelectionName, selection_of
 from codex_client.errors import (
     CodexError,
@@ -39,8 +40,6 @@ _log = logging.getLogger("codex_client")
 PLAN_ORDER = ("promax", "pro", "enterprise", "business", "team", "prolite", "plus", "*", "go", "free", "guest")
 """Which plan serves first where all else is equal; `*` stands for every other one."""
 
-# As long as the longest window of most plans: what is told beyond that is a clock that is wrong.
-_MAX_COOLDOWN = 7 * 86_400.0
 _RETURN_SECONDS = 5.0
 
 
@@ -52,7 +51,8 @@ class CredentialPool:
     one's own. `state` is what it remembers, shared by all pools that are given the same one; None for a state of its
     own that ends with it. `limit_id` names the family of limits of the models that it serves. `oauth`, `early` and
     `latest` are those of `RefreshingAuth`, `provider` is asked for the accounts' usage (None: ChatGPT's backend).
-    `max_cooldown`: an account rests no longer, in seconds, whatever is told. `affinity`: seconds after which an idle
+    An account rests no longer than the window that is used up is long; `max_cooldown`: nor longer than that, in
+    seconds, where no length is told. `affinity`: seconds after which an idle
     conversation is forgotten. `refresh_every`: seconds between fetches of all accounts' usage while `async with pool`
     is open, the first at once; None for none.
 
@@ -73,7 +73,7 @@ class CredentialPool:
         latest: float = 30.0,
         provider: ModelProviderInfo | None = None,
         plan_order: Sequence[str] = PLAN_ORDER,
-        max_cooldown: float = _MAX_COOLDOWN,
+        max_cooldown: float = LONGEST_UNKNOWN,
         affinity: float = 3600.0,
         refresh_every: float | None = None,
         owned: Sequence[Closeable] = (),
@@ -156,12 +156,11 @@ class CredentialPool:
         accounts = [one for one in await self._load_accounts() if not keys or one.key in keys]
         began = self._clock.time()
         results = await self._usage.fetch({one.key: self._auth(one.key) for one in accounts if one.fingerprint})
-        fingerprints = {one.key: one.fingerprint for one in accounts}
         now, most = self._clock.time(), self._rules.max_cooldown
         await self._state.update(
-            lambda record: note_usage(record, results, fingerprints, since=began, now=now, max_cooldown=most)
+            lambda record: note_usage(record, results, accounts, since=began, now=now, max_cooldown=most)
         )
-        return results
+        return {key: fetched.result for key, fetched in results.items()}
 
     async def aclose(self) -> None:
         """Close the connections that the pool owns."""
@@ -266,29 +265,23 @@ class CredentialPool:
     async def _reviewed(self) -> tuple[PoolRecord, float]:
         """The record as the next lease would find it, to read, and the time."""
         accounts, record, now = await self._load_accounts(), await self._state.load(), self._clock.time()
-        review(record, accounts, now=now)
-        record.tidy(now=now, affinity=self._rules.affinity)
+        review(record, accounts, self._rules, now=now)
         return record, now
 
     async def _load_accounts(self) -> list[Account]:
         stored = await self._store.load()
         self._accounts = [
-            Account(
-                key=key,
-                order=order,
-                fingerprint=tokens.fingerprint if tokens is not None else None,
-                account_id=tokens.account_id if tokens is not None else None,
-                plan_type=tokens.plan_type if tokens is not None else None,
-            )
+            Account.of(key, order, stored.get(key))
             for order, key in enumerate(stored if self._keys is None else self._keys)
-            for tokens in (stored.get(key),)
         ]
         return self._accounts
 
     async def _refresh_forever(self, interval: float) -> None:
         while True:
             try:
-                await self.refresh_quota()
+                # A parked one can only be told again that it is to be left alone, with a token renewed each time.
+                if keys := [one.key for one in await self.accounts() if one.parked is None]:
+                    await self.refresh_quota(*keys)
             except Exception as error:  # noqa: BLE001
                 # The next time may go better; the turns of the block must not suffer.
                 _log.warning("the accounts' usage could not be fetched: %s", type(error).__name__)

@@ -7,7 +7,7 @@ reason is in this library's own words. Moments are Unix seconds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
@@ -18,8 +18,13 @@ from pydantic import TypeAdapter
 from codex_client.credentials.quota import AccountQuota
 
 RECORD_VERSION = 1
-# More conversations than this within an hour are more than a handful of plans can serve; the oldest are forgotten.
-_MAX_CONVERSATIONS = 1000
+# The record is read and written for every turn, so it stays small: the conversations idle for longest are forgotten.
+MAX_CONVERSATIONS = 1000
+"""How many conversations are remembered."""
+# Pools that share a record need not have the same accounts, so one that a pool has not got may be another's.
+_FORGOTTEN = 30 * 86_400.0
+# A server that makes limits up must not make the record grow.
+_MAX_BLOCKS = 32
 
 BlockKind: TypeAlias = Literal["usage", "quota", "rate", "refresh"]
 """A window used up, credit used up, too fast for a moment, a token that could not be refreshed for now."""
@@ -37,14 +42,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Parking:
-    """An account is not lent until its stored tokens are others than those of `fingerprint`, its plan is another than
-    `plan_type`, or it is unblocked by hand.
+    """An account is not lent until its stored access token is another than that of `fingerprint`, its plan is another
+    than `plan_type`, or it is unblocked by hand; where it wanted a login, also when `login` is another.
     """
 
     reason: str
     since: float
     fingerprint: str | None = None
     plan_type: str | None = None
+    login: str | None = None
 
 
 @dataclass(slots=True)
@@ -63,13 +69,22 @@ class AccountRecord:
     leases: int = 0
     last_used_at: float | None = None
 
+    @property
+    def heard_of_at(self) -> float:
+        """When it was lent last, or something was told of it."""
+        parked_at = self.parking.since if self.parking is not None else 0.0
+        return max(self.last_used_at or 0.0, self.quota.fetched_at or 0.0, parked_at)
+
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """The account of a conversation."""
+    """The account of a conversation. `met`: another limit than its own that its turns have met: its model may count
+    against that one.
+    """
 
     key: str
     used_at: float
+    met: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +129,23 @@ class PoolRecord:
     def tidy(self, *, now: float, affinity: float) -> None:
         """Forget what is over: blocks, loans of dead processes, conversations idle for `affinity` seconds."""
         for account in self.accounts.values():
-            account.blocks = {limit: block for limit, block in account.blocks.items() if block.until > now}
+            lasting = [(limit, block) for limit, block in account.blocks.items() if block.until > now]
+            account.blocks = dict(lasting[-_MAX_BLOCKS:])
         self.loans = {name: loan for name, loan in self.loans.items() if loan.expires_at > now}
         kept = [(name, one) for name, one in self.conversations.items() if now - one.used_at < affinity]
-        self.conversations = dict(kept[-_MAX_CONVERSATIONS:])
+        self.conversations = dict(kept[-MAX_CONVERSATIONS:])
 
-    def keep(self, conversation: str, key: str, *, now: float) -> None:
+    def forget_accounts(self, kept: Collection[str], *, now: float) -> None:
+        """Forget the accounts of which nothing has been heard for long, but for those of the keys `kept`."""
+        in_use = {*kept, *(loan.key for loan in self.loans.values())}
+        gone = [key for key, one in self.accounts.items() if key not in in_use and now - one.heard_of_at > _FORGOTTEN]
+        for key in gone:
+            del self.accounts[key]
+
+    def keep(self, conversation: str, key: str, *, now: float, met: str | None = None) -> None:
         """A conversation has just been served by this account. The dictionary stays in the order of use."""
-        self.conversations.pop(conversation, None)
-        self.conversations[conversation] = Affinity(key, now)
+        known = self.conversations.pop(conversation, None)
+        self.conversations[conversation] = Affinity(key, now, met or (known.met if known is not None else None))
 
     def in_flight(self) -> Counter[str]:
         """Loans by account."""

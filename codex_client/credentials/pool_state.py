@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from threading import Lock
 from typing import Protocol, TypeVar
 
 from codex_client.credentials.pool_record import PoolRecord
@@ -28,16 +29,20 @@ class PoolState(Protocol):
 
 
 class MemoryPoolState:
-    """A record for as long as the process runs."""
+    """A record for as long as the process runs, for all of its threads. It begins with `record`, which is its own."""
 
-    def __init__(self) -> None:
-        self._record = PoolRecord()
+    def __init__(self, record: PoolRecord | None = None) -> None:
+        self._record = record or PoolRecord()
+        # Held for microseconds, and never while anything is awaited.
+        self._lock = Lock()
 
     async def load(self) -> PoolRecord:
-        return deepcopy(self._record)
+        with self._lock:
+            return deepcopy(self._record)
 
     async def update(self, change: Callable[[PoolRecord], R]) -> R:
-        return change(self._record)
+        with self._lock:
+            return change(self._record)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self._record.accounts)} accounts)"

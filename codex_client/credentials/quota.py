@@ -16,6 +16,8 @@ from codex_client.credentials.quota_state import STALE_AFTER, QuotaState, descri
 from codex_client.model_variants import LimitSource, RateLimitSnapshot
 
 _DEFAULT_LIMIT = "codex"
+# A server that makes limits up must not make the record grow: the oldest are forgotten.
+_MAX_LIMITS = 32
 _PRECEDENCE: Mapping[LimitSource | None, int] = {None: 0, "event": 1, "header": 2, "endpoint": 3, "error": 4}
 
 PlanSource: TypeAlias = Literal["endpoint", "header", "token"]
@@ -45,7 +47,9 @@ class AccountQuota:
         if not tells_limit or not _counts_before(snapshot, self.limits.get(snapshot.limit_id)):
             return False
         self.limits[snapshot.limit_id] = snapshot
-        return True
+        if len(self.limits) > _MAX_LIMITS:
+            del self.limits[min(self.limits.keys() - {_DEFAULT_LIMIT}, key=lambda each: _fetched_at(self.limits[each]))]
+        return snapshot.limit_id in self.limits
 
     def tell_plan(self, plan_type: str, *, source: PlanSource, at: float) -> None:
         """A plan as told at a moment (Unix seconds)."""

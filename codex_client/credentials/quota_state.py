@@ -22,6 +22,12 @@ rest would keep an account idle that may be able to serve again.
 """
 
 
+LONGEST_UNKNOWN = 7 * 86_400.0
+"""Seconds that an account rests at most for a window whose length nobody tells: that of most plans' longest."""
+# No plan counts over more than that; a longer window is a number gone wrong.
+_LONGEST_MINUTES = 366 * 24 * 60
+
+
 class QuotaState(StrEnum):
     """What is left of a limit, the worst first (Q8).
 
@@ -78,24 +84,38 @@ def spends_credit(snapshot: RateLimitSnapshot | None, now: float) -> bool:
     return snapshot is not None and bool(spent_windows(snapshot, now)) and _credit_pays(snapshot)
 
 
-def blocked_until(snapshot: RateLimitSnapshot, now: float) -> float | None:
+def blocked_until(snapshot: RateLimitSnapshot, now: float, *, most: float = LONGEST_UNKNOWN) -> float | None:
     """Until when its account rests by what has just been told, as of `rest_until`; None where it can serve."""
     if snapshot_state(snapshot, now) is not QuotaState.EXHAUSTED or _credit_pays(snapshot):
         return None
-    return rest_until(snapshot, now)
+    return rest_until(snapshot, now, most=most)
 
 
-def rest_until(snapshot: RateLimitSnapshot | None, now: float, *, told_at: float | None = None) -> float:
+def rest_until(
+    snapshot: RateLimitSnapshot | None, now: float, *, told_at: float | None = None, most: float = LONGEST_UNKNOWN
+) -> float:
     """Until when an account rests that is used up now (C8), in Unix seconds: the last reset of its used-up windows.
 
     `told_at`: the moment that a refusal tells; it counts where it is later. Where none of these is known,
-    `UNTOLD_REST` from now. No window resets later than its own length from now, and no account than its longest
-    window: what is told beyond that is a clock that is wrong, here or there.
+    `UNTOLD_REST` from now. No window resets later than its own length from now, no account later than its longest
+    window, and where no length is known nothing later than `most` seconds from now: what is told beyond that is a clock
+    that is wrong, here or there.
     """
     windows = snapshot.windows if snapshot is not None else ()
     resets = [(each.resets_at, [each]) for each in spent_windows(snapshot, now)]
-    ends = [_capped(at, of, now) for at, of in [*resets, (told_at, windows)] if at is not None and at > now]
-    return max(ends, default=_capped(now + UNTOLD_REST, windows, now))
+    ends = [
+        min(at, latest_end(of, now, most=most))
+        for at, of in [*resets, (told_at, windows)]
+        if at is not None and at > now
+    ]
+    return max(ends, default=min(now + UNTOLD_REST, latest_end(windows, now, most=most)))
+
+
+def latest_end(windows: Iterable[RateLimitWindow], now: float, *, most: float) -> float:
+    """When the longest of the windows will surely have reset; `most` seconds from now where no length is known."""
+    lengths = (window.window_minutes or 0 for window in windows)
+    longest = max((minutes for minutes in lengths if 0 < minutes <= _LONGEST_MINUTES), default=0)
+    return now + (60 * longest if longest else most)
 
 
 def describe(snapshot: RateLimitSnapshot | None, now: float) -> str:
@@ -170,12 +190,6 @@ def _credit_pays(snapshot: RateLimitSnapshot) -> bool:
     """Whether prepaid credit takes over where a window is used up; not where the server has refused all the same."""
     is_refused = snapshot.refused or snapshot.source == "error"
     return not is_refused and snapshot.credits is not None and snapshot.credits.can_pay
-
-
-def _capped(moment: float, windows: Iterable[RateLimitWindow], now: float) -> float:
-    """No later than the longest of the windows, where a length is known."""
-    longest = max((window.window_minutes or 0 for window in windows), default=0)
-    return min(moment, now + 60 * longest) if longest else moment
 
 
 def _seen_at(snapshot: RateLimitSnapshot, now: float) -> float:

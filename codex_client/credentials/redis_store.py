@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from codex_client.api import Clock, SystemClock
 from codex_client.auth.tokens import TokenSet
+from codex_client.auth.uncancelled import uncancelled
 from codex_client.credentials.background import Background
 from codex_client.credentials.redis_link import RedisLink
 from codex_client.errors import TokenStoreError
@@ -25,6 +27,8 @@ _log = logging.getLogger("codex_client")
 
 # How long the lock of a machine that died stands in the way; one that lives prolongs it three times as often.
 _LOCK_SECONDS = 30.0
+# A save must not be given up early: the tokens that it has are the only ones that are good.
+_TIMEOUT = 5.0
 _PROLONG_INTERVAL = 10.0
 _POLL_INTERVAL = 0.1
 _WAIT_LIMIT = 120.0
@@ -40,13 +44,13 @@ class RedisTokenStore:
 
     def __init__(self, url: str, *, prefix: str = "codex-client", clock: Clock | None = None) -> None:
         self._name = f"{prefix}:accounts"
-        self._link = RedisLink(url)
+        self._link = RedisLink(url, timeout=_TIMEOUT, is_patient=True)
         del url
         self._link.check()
         self._clock = clock or SystemClock()
 
     async def load(self) -> Mapping[str, TokenSet]:
-        stored = _Stored(await self._link.run(lambda client: client.hgetall(self._name)))
+        stored = _Stored(await self._link.run(lambda client: client.hgetall(self._name), may_abandon=True))
         found, problem = stored.token_sets()
         if problem is not None:
             raise TokenStoreError(f"Redis holds an account that cannot be read, {problem}; remove it, and log in again")
@@ -99,6 +103,8 @@ class _RedisLock:
         self._name = name
         self._clock = clock
         self._lock: Lock | None = None
+        # What is done under the lock may be shielded from a cancellation, so prolonging it is, too.
+        self._held = anyio.CancelScope(shield=True)
         self._prolonging = Background(self._prolong)
 
     async def __aenter__(self) -> None:
@@ -107,13 +113,14 @@ class _RedisLock:
             await self._acquire(self._lock, self._clock.monotonic() + _WAIT_LIMIT)
             await self._prolonging.__aenter__()
         except BaseException:
-            # Cancelled, it may have been got all the same: the thread runs on.
+            # Whoever is cancelled while it is got has it.
             await self._release()
             raise
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._held.cancel()
         try:
             await self._prolonging.__aexit__(exc_type, exc, traceback)
         finally:
@@ -124,23 +131,25 @@ class _RedisLock:
         return client.lock(self._name, timeout=_LOCK_SECONDS, blocking=False, thread_local=False)
 
     async def _acquire(self, lock: Lock, deadline: float) -> None:
-        while not await self._link.run(lambda _: lock.acquire()):
+        while not await uncancelled(lambda: self._link.run(lambda _: lock.acquire())):
             if self._clock.monotonic() >= deadline:
                 raise TokenStoreError(
                     f"{self._name} in Redis has been held by others for {_WAIT_LIMIT} s; find out what they wait for, "
                     "then try again"
                 )
             await self._clock.sleep(_POLL_INTERVAL)
+        # Nothing of what the lock is for has begun, so who is cancelled need not begin it.
+        await checkpoint_if_cancelled()
 
     async def _prolong(self) -> None:
-        while True:
-            await self._clock.sleep(_PROLONG_INTERVAL)
-            await self._try("prolonged", lambda lock: lock.reacquire())
+        with self._held:
+            while True:
+                await self._clock.sleep(_PROLONG_INTERVAL)
+                await self._try("prolonged", lambda lock: lock.reacquire())
 
     async def _release(self) -> None:
         if self._lock is not None and self._lock.local.token is not None:
-            with anyio.CancelScope(shield=True):
-                await self._try("freed", lambda lock: lock.release())
+            await uncancelled(lambda: self._try("freed", lambda lock: lock.release()))
 
     async def _try(self, what: str, step: Callable[[Lock], object]) -> None:
         """It ends by itself after a while; what has been done under it counts all the same."""

@@ -36,7 +36,8 @@ class LeaseRequest:
     """What a selection knows of a turn.
 
     `current`: the key of the account that served its conversation so far, None for a new one; turns without a
-    conversation share one. `previous_order`: the place of the account that was lent last, to whatever turn.
+    conversation share one. Where there are too many to remember, the same account for the same conversation.
+    `previous_order`: the place of the account that was lent last, to whatever turn.
     """
 
     current: str | None = None
@@ -62,29 +63,41 @@ class AccountSelection(Protocol):
     def __call__(self, candidates: Sequence[AccountCandidate], turn: LeaseRequest) -> AccountChoice: ...
 
 
+def _counted(number: int, noun: str) -> str:
+    """Such as "1 conversation"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @dataclass(frozen=True, slots=True)
 class _Criterion:
-    """One reason to prefer an account: the smaller `rank`, the better. `words` say what it ranks of an account."""
+    """One reason to prefer an account: the smaller `rank`, the better. `words` go on from "it", and say what it ranks
+    of an account.
+    """
 
     words: Callable[[AccountCandidate, LeaseRequest], str]
     rank: Callable[[AccountCandidate, LeaseRequest], Any]
 
 
+_STAYS = "this conversation is already on it"
 _NO_CREDIT = _Criterion(
     lambda one, _: "would spend credit" if one.spends_credit else "spends no credit", lambda one, _: one.spends_credit
 )
 _CURRENT = _Criterion(
-    lambda one, turn: f"{'' if one.key == turn.current else 'not '}the account of this conversation so far",
+    lambda one, turn: f"is {'' if one.key == turn.current else 'not '}this conversation's account",
     lambda one, turn: one.key != turn.current,
 )
-_CONVERSATIONS = _Criterion(lambda one, _: f"{one.conversations} conversations", lambda one, _: one.conversations)
-_IN_FLIGHT = _Criterion(lambda one, _: f"{one.in_flight} in flight", lambda one, _: one.in_flight)
-_QUOTA = _Criterion(lambda one, _: f"{one.remaining_percent:.4g} % left", lambda one, _: -one.remaining_percent)
-_PLAN = _Criterion(lambda one, _: f"plan {one.plan_type or 'unknown'}", lambda one, _: one.plan_rank)
-_LEASES = _Criterion(lambda one, _: f"{one.leases} leases so far", lambda one, _: one.leases)
-_ORDER = _Criterion(lambda one, _: f"place {one.order + 1} in the pool", lambda one, _: one.order)
+_CONVERSATIONS = _Criterion(
+    lambda one, _: f"has {_counted(one.conversations, 'conversation')}", lambda one, _: one.conversations
+)
+_IN_FLIGHT = _Criterion(
+    lambda one, _: f"has {_counted(one.in_flight, 'attempt')} in flight", lambda one, _: one.in_flight
+)
+_QUOTA = _Criterion(lambda one, _: f"has {one.remaining_percent:.4g} % left", lambda one, _: -one.remaining_percent)
+_PLAN = _Criterion(lambda one, _: f"is on the plan {one.plan_type or 'unknown'}", lambda one, _: one.plan_rank)
+_LEASES = _Criterion(lambda one, _: f"has had {_counted(one.leases, 'lease')}", lambda one, _: one.leases)
+_ORDER = _Criterion(lambda one, _: f"is number {one.order + 1} of the pool", lambda one, _: one.order)
 _ROUND = _Criterion(
-    lambda one, _: f"place {one.order + 1} in the round",
+    lambda one, _: f"is number {one.order + 1} of the round",
     lambda one, turn: (turn.previous_order is not None and one.order <= turn.previous_order, one.order),
 )
 
@@ -125,13 +138,19 @@ def selection_of(given: SelectionName | AccountSelection) -> AccountSelection:
 def _best(candidates: Sequence[AccountCandidate], turn: LeaseRequest, criteria: Sequence[_Criterion]) -> AccountChoice:
     best, *others = sorted(candidates, key=lambda one: tuple(criterion.rank(one, turn) for criterion in criteria))
     if not others:
-        return AccountChoice(best.key, "the only account that can serve")
-    told = _telling(best, others[0], turn, criteria).words
-    passed_over: dict[str, str] = {}
-    for other in others:
-        words = _telling(best, other, turn, criteria).words
-        passed_over[other.key] = f"{words(other, turn)}; the one chosen: {words(best, turn)}"
-    return AccountChoice(best.key, f"{told(best, turn)}; the next best: {told(others[0], turn)}", passed_over)
+        return AccountChoice(best.key, "it is the only account that can serve")
+    telling = _telling(best, others[0], turn, criteria)
+    reason = f"it {telling.words(best, turn)}, the next best {telling.words(others[0], turn)}"
+    passed_over = {other.key: _passed_over(best, other, turn, criteria) for other in others}
+    return AccountChoice(best.key, _STAYS if telling is _CURRENT else reason, passed_over)
+
+
+def _passed_over(
+    best: AccountCandidate, other: AccountCandidate, turn: LeaseRequest, criteria: Sequence[_Criterion]
+) -> str:
+    telling = _telling(best, other, turn, criteria)
+    words = f"it {telling.words(other, turn)}"
+    return words if telling is _CURRENT else f"{words}, the one chosen {telling.words(best, turn)}"
 
 
 def _telling(

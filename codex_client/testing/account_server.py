@@ -137,7 +137,9 @@ class AccountServer(ReplayServer):
         return account
 
     def issue(self, account: ServerAccount, lifetime: float = 3600.0) -> TokenSet:
-        """The tokens of a login that has happened. `lifetime`: seconds of its first access token."""
+        """The tokens of a login that has happened: now, or as long ago as its access token is short of a new one's
+        `access_lifetime`. `lifetime`: seconds that are left of it.
+        """
         issuer = self.issuer
         family = self._issuer.tokens.start(account, client_id=issuer.client_id, scope=" ".join(issuer.scopes))
         grant = self._issuer.tokens.grant(family, lifetime)
@@ -147,7 +149,7 @@ class AccountServer(ReplayServer):
             id_token=grant.id_token,
             issuer=issuer.url,
             client_id=issuer.client_id,
-            refreshed_at=self._clock.time(),
+            refreshed_at=self._clock.time() - max(0.0, self.access_lifetime - lifetime),
         )
 
     def visit(self, authorize_url: str, account: ServerAccount | None = None, *, deny: bool = False) -> str:

@@ -13,7 +13,7 @@ from codex_client.auth.device_code import DEVICE_WARNING, DeviceCode
 from codex_client.auth.issuer import OAuthIssuer
 from codex_client.auth.login import DeviceLogin
 from codex_client.auth.oauth import OAuthClient
-from codex_client.errors import CodexError, LoginError, ReadError
+from codex_client.errors import CodexError, LoginError
 from codex_client.testing import ManualClock, ReplayServer, Reply, Reset
 from tests.support.kept_secrets import assert_kept
 
@@ -94,7 +94,7 @@ async def test_both_spellings_and_every_form_of_the_interval_are_read(name: str,
     [
         (Reply.error(404), "device code login is not enabled for this account or issuer; allow it in ChatGPT's"),
         (Reply.error(403, code="unsupported_country"), "the issuer refused a device code: the issuer does not serve"),
-        (Reply(status=500), "the issuer refused a device code: the issuer failed (500)"),
+        (Reply(status=500), "the issuer could not answer when it was asked for a device code: it has a fault or"),
         (Reply.from_json({"user_code": USER_CODE}), "the issuer refused a device code: the answer has no tokens"),
     ],
     ids=["404", "403", "500", "no id"],
@@ -170,10 +170,39 @@ async def test_after_15_minutes_it_is_over() -> None:
     assert (clock.time(), len(server.requests)) == (NOW + 900, 1 + 180)
 
 
-async def test_an_exchange_that_fails_is_not_taken_for_a_question_that_failed() -> None:
-    async with issuing(START, AGREED, Reply().at("head", Reset())) as (_, oauth, _):
+@pytest.mark.parametrize(
+    "reply, interval",
+    [
+        (Reply(status=503), 10.0),
+        (Reply(status=429, headers={"retry-after": "30"}), 35.0),
+        (Reply().at("head", Reset()), 10.0),
+    ],
+)
+async def test_after_an_exchange_that_failed_for_the_moment_only_that_is_tried_again(
+    reply: Reply, interval: float
+) -> None:
+    async with issuing(START, AGREED, reply, GRANTED) as (server, oauth, clock):
+        login = DeviceLogin(oauth)
+        code = await login.start()
+        assert (await login.complete()).access_token == "access"
+    assert (steps(server), clock.sleeps) == (["start", "ask", "exchange", "exchange"], [5.0, interval])
+    assert (login.code, code.grant) == (None, None)
+
+
+async def test_an_exchange_that_is_refused_ends_it() -> None:
+    async with issuing(START, AGREED, Reply.error(400, code="invalid_grant")) as (_, oauth, _):
         error = await failing(DeviceLogin(oauth))
-    assert isinstance(error, ReadError)
+    assert isinstance(error, LoginError)
+    assert str(error).startswith("the issuer refused the code (400 invalid_grant)")
+    assert_kept(SECRETS, error)
+
+
+async def test_an_exchange_that_fails_until_the_end_is_told_apart_from_a_code_that_nobody_typed() -> None:
+    clock = ManualClock(start=NOW, auto_advance=True)
+    script = {"/usercode": START, "/deviceauth/token": AGREED, "/oauth/token": Reply(status=503)}
+    async with ReplayServer(script) as server, OAuthClient(OAuthIssuer(url=server.url), clock=clock) as oauth:
+        error = await failing(DeviceLogin(oauth))
+    assert str(error) == "the user has agreed, but the issuer gave no tokens for that in time; start again"
     assert_kept(SECRETS, error)
 
 

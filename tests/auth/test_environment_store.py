@@ -77,3 +77,12 @@ async def test_what_is_rotated_stays_in_memory_and_a_warning_says_so_once(caplog
     assert record.levelno == logging.WARNING
     assert "cannot be written back" in caplog.text
     assert_unseen(caplog.text, [*secrets_of(ONE), *secrets_of(TWO), CANARY])
+
+
+async def test_saving_what_is_there_already_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+    store = EnvironmentTokenStore({"CODEX_ACCESS_TOKEN": ONE.access_token})
+    (tokens,) = (await store.load()).values()
+    await store.save(tokens)
+    assert not caplog.records
+    await store.save(replace(tokens, access_token="newer"))
+    assert len(caplog.records) == 1

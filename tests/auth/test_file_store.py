@@ -39,7 +39,9 @@ def test_without_platformdirs_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"codex-client\[accounts\]") as caught:
+    with pytest.raises(
+        MissingExtraError, match=r"'filelock' and 'platformdirs'; pip install 'codex-client\[accounts\]'$"
+    ) as caught:
         FileTokenStore()
     assert caught.value.extra == "accounts"
     assert FileTokenStore(tmp_path / "a.json").path == tmp_path / "a.json"
@@ -74,8 +76,6 @@ async def test_what_later_versions_wrote_beside_is_preserved(tmp_path: Path) -> 
         (b'{"version": "1", "accounts": {}}', "it is no file of accounts"),
         (b'{"version": 1, "accounts": []}', "it is no file of accounts"),
         (b'{"version": 2, "accounts": {}}', "version 2 and this program knows 1; upgrade"),
-        (b'{"version": 1, "accounts": {"k": {"access_token": ["canary"]}}}', "account k: access_token: missing or"),
-        (b'{"version": 1, "accounts": {"k": "canary"}}', "account k: access_token: missing or"),
     ],
 )
 async def test_a_file_that_is_not_understood_is_told_and_left_as_it_is(
@@ -89,12 +89,54 @@ async def test_a_file_that_is_not_understood_is_told_and_left_as_it_is(
         await store.load()
     assert str(path) in str(caught.value)
     assert_unseen(everything_of(caught.value), ["canary"])
-    if "account k" not in told:
-        with pytest.raises(TokenStoreError, match=told):
-            await store.save(login())
+    with pytest.raises(TokenStoreError, match=told):
+        await store.save(login())
     with pytest.raises(TokenStoreError, match=told):
         await store.delete("k")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ['{"access_token": ["canary"]}', '"canary"'])
+async def test_an_account_that_cannot_be_read_is_left_out_told_once_and_can_be_deleted(
+    tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "accounts.json"
+    path.write_text(f'{{"version": 1, "accounts": {{"k": {broken}, "good": {json.dumps(login().to_dict())}}}}}')
+    path.chmod(0o600)
+    store = FileTokenStore(path)
+    for _ in range(3):
+        assert await store.load() == {"good": login()}
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"account k in {path} is left out: access_token: missing or of the wrong type; log in again, or delete the "
+        "account"
+    )
+    await store.save(login("two"))
+    assert list(json.loads(path.read_bytes())["accounts"]) == ["k", "good", login("two").key]
+    await store.delete("k")
+    assert list(json.loads(path.read_bytes())["accounts"]) == ["good", login("two").key]
+
+
+async def test_a_login_that_is_saved_again_keeps_its_place(tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path / "accounts.json")
+    names = ["one", "two", "three"]
+    for name in names:
+        await store.save(login(name))
+    await store.save(login("one", lifetime=7200))
+    loaded = await store.load()
+    assert list(loaded) == [login(name).key for name in names]
+    assert loaded[login("one").key] == login("one", lifetime=7200)
+
+
+async def test_whether_logins_can_be_kept_shows_before_there_is_one(tmp_path: Path) -> None:
+    store = FileTokenStore(tmp_path / "new" / "accounts.json")
+    async with store.lock("login"):
+        assert await store.load() == {}
+    assert not store.path.exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TokenStoreError, match="could not be made"):
+        async with FileTokenStore(tmp_path / "file" / "accounts.json").lock("login"):
+            pytest.fail("entered")
 
 
 async def test_a_save_that_fails_shows_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,7 +116,7 @@ def test_a_form_that_is_not_known_is_refused_unseen(tmp_path: Path, document: An
 
 
 def test_a_broken_file_is_refused_unseen(tmp_path: Path) -> None:
-    with pytest.raises(TokenStoreError, match="holds no JSON object") as caught:
+    with pytest.raises(TokenStoreError, match=r"holds no JSON object .*; give an export of this library") as caught:
         import_from_file(file_with(tmp_path, f'["{CANARY}'))
     assert_unseen(everything_of(caught.value), [CANARY])
 
@@ -129,7 +129,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_an_export_as_json_comes_back_whole(tmp_path: Path) -> None:
     path = file_with(tmp_path, export_secrets_as_json([ONE, TWO]))
     assert import_from_file(path, take_over=True) == [ONE, TWO]
-    assert import_from_file(path) == [ONE.lent(), TWO.lent()]
+    assert import_from_file(path) == [replace(each.lent(), origin=str(path)) for each in (ONE, TWO)]
 
 
 @pytest.mark.parametrize("logins", [[], [ONE], [ONE, TWO]], ids=["none", "one", "several"])

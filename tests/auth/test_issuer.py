@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codex_client.auth.issuer import OAuthIssuer
+from codex_client.auth.tokens import TokenSet
 from codex_client.errors import ConfigurationError
 
 
@@ -45,8 +46,6 @@ def test_https_and_loopback_are_taken(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "",
-        "id.test",
         "http://id.test",
         "http://127.0.0.1.evil.test",
         "ftp://localhost",
@@ -63,7 +62,25 @@ def test_other_addresses_are_refused_and_not_quoted_with_their_secrets(url: str)
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["", "id.test", "me:canary@id.test/a"])
+def test_an_address_without_a_scheme_is_told_how_to_begin(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="the issuer's address must begin with https://, as in") as caught:
+        OAuthIssuer(url=url)
+    assert "canary" not in str(caught.value)
+
+
 @pytest.mark.parametrize("ports", [(), (-1,), (1455, 65536)])
 def test_ports_are_checked(ports: tuple[int, ...]) -> None:
     with pytest.raises(ConfigurationError, match=r"OAuthIssuer\.ports is"):
         OAuthIssuer(ports=ports)
+
+
+def test_a_slash_at_the_end_makes_no_other_issuer_and_no_other_account() -> None:
+    issuer = OAuthIssuer(url="https://auth.example.test/")
+    assert issuer == OAuthIssuer(url="https://auth.example.test")
+    assert issuer.token_url == "https://auth.example.test/oauth/token"
+    keys = {
+        TokenSet.from_tokens("t", issuer=f"https://auth.example.test{end}", account_id="a").key
+        for end in ("", "/", "//")
+    }
+    assert len(keys) == 1

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import json
 import logging
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from codex_client.auth.locked_file import LockedFile, exclusive
@@ -130,6 +133,22 @@ async def test_a_path_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         LockedFile(tmp_path).read()
 
 
+async def test_a_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TokenStoreError, match=r"doc\.json could not be read: Not a directory"):
+        LockedFile(tmp_path / "file" / "doc.json").read()
+
+
+async def test_a_folder_that_cannot_be_entered_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(TokenStoreError, match="could not be read: Permission denied; see to its rights"):
+        LockedFile(tmp_path / "doc.json").read()
+
+
 async def test_two_instances_and_their_tasks_exclude_each_other(tmp_path: Path) -> None:
     path, inside, most = tmp_path / "doc.json", 0, 0
 
@@ -211,6 +230,48 @@ async def test_the_wait_for_a_lock_can_be_cancelled_and_leaves_no_holder(tmp_pat
         await clock.wait_for_timer()
         tasks.cancel_scope.cancel()
     async with exclusive(path, wait_limit=0):
+        pass
+
+
+async def test_a_lock_is_asked_for_soon_at_first_and_never_in_step(tmp_path: Path) -> None:
+    path, clocks = tmp_path / "x.lock", [ManualClock(auto_advance=True) for _ in range(2)]
+    async with exclusive(path):
+        for clock in clocks:
+            with pytest.raises(TokenStoreError):
+                async with exclusive(path, wait_limit=1.0, clock=clock):
+                    pytest.fail("two holders")
+    one, other = ([*clock.sleeps] for clock in clocks)
+    assert one[0] <= 0.001
+    assert 0.02 < max(one) <= 0.05
+    assert one != other
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_writer_that_is_cancelled_frees_the_lock_only_when_it_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, writing, go_on = tmp_path / "doc.json", threading.Event(), threading.Event()
+    replace = os.replace
+
+    def slow(source: Path, target: Path) -> None:
+        writing.set()
+        assert go_on.wait(10)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", slow)
+    task = asyncio.ensure_future(written(path, {"a": 1}))
+    assert await anyio.to_thread.run_sync(writing.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    with pytest.raises(TokenStoreError, match="has held"):
+        async with LockedFile(path, wait_limit=0).locked():
+            pytest.fail("two writers")
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert LockedFile(path).read() == {"a": 1}
+    async with LockedFile(path, wait_limit=0).locked():
         pass
 
 
@@ -312,9 +373,10 @@ async def test_without_filelock_the_extra_is_named(tmp_path: Path, monkeypatch: 
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtraError, match=r"codex-client\[accounts\]") as caught:
-        async with LockedFile(tmp_path / "doc.json").locked():
-            pytest.fail("entered")
+    with pytest.raises(
+        MissingExtraError, match=r"'filelock' and 'platformdirs'; pip install 'codex-client\[acc"
+    ) as caught:
+        LockedFile(tmp_path / "doc.json")
     assert caught.value.extra == "accounts"
 
 

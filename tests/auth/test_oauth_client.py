@@ -343,3 +343,14 @@ async def test_clients_and_tokens_show_no_secret() -> None:
     async with issuing() as (server, oauth):
         assert repr(oauth) == f"OAuthClient({server.url!r})"
         assert_kept(SECRETS, oauth, tokens_of(server), _device())
+
+
+async def test_an_issuer_that_cannot_be_reached_is_named_by_its_own_setting() -> None:
+    issuer = OAuthIssuer(url=f"http://127.0.0.1:{closed_port()}")
+    async with OAuthClient(issuer, clock=ManualClock(start=NOW)) as oauth:
+        error = await failing(oauth.request_device_code())
+    assert isinstance(error, ConnectError)
+    assert str(error) == (
+        f"connection to {issuer.device_code_url} refused; check that the server runs and listens where the issuer's "
+        "address says"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,11 +15,12 @@ import pytest
 from codex_client.api import AttemptOutcome, AuthProvider, Lease
 from codex_client.auth.codex_store import CodexTokenStore
 from codex_client.auth.file_store import FileTokenStore
+from codex_client.auth.importing import import_from_codex
 from codex_client.auth.oauth import OAuthClient, RefreshReason
 from codex_client.auth.refresh import RefreshingAuth
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.auth.tokens import TokenSet
-from codex_client.errors import LoginRequiredError, TokenStoreError
+from codex_client.errors import LoginRequiredError
 from codex_client.testing import ManualClock
 from codex_client.testing.account_server import AccountServer
 from codex_client.testing.requests import RecordedRequest
@@ -300,6 +302,84 @@ async def test_a_clock_that_is_ahead_of_the_issuers_makes_no_refresh_per_lease(
         assert await here.token(forced=True) != first
 
 
+@pytest.mark.parametrize("skew", [-2 * 3600.0, -3590.0])
+async def test_holders_whose_clock_is_ahead_share_one_refresh(skew: float) -> None:
+    async with logged_in(lifetime=-1, refreshed_at=None) as here:
+        here.server.skew = skew
+        auths = [RefreshingAuth(here.store, clock=here.clock) for _ in range(5)]
+        async with anyio.create_task_group() as tasks:
+            for auth in auths:
+                tasks.start_soon(auth.tokens)
+        here.clock.advance(1)
+        for auth in [*auths, RefreshingAuth(here.store, clock=here.clock)]:
+            assert await auth.tokens() == await here.stored()
+        assert here.server.refreshes == 1
+        for auth in auths:
+            await auth.aclose()
+
+
+def codex_file(folder: Path, tokens: TokenSet) -> None:
+    document = {"access_token": tokens.access_token, "refresh_token": tokens.refresh_token}
+    provenance = {"issuer": tokens.issuer, "client_id": tokens.client_id}
+    (folder / "auth.json").write_text(json.dumps({"tokens": document | {"oauth_provenance": provenance}}))
+
+
+async def test_an_imported_copy_is_read_again_from_where_it_came(tmp_path: Path) -> None:
+    async with logged_in() as here:
+        account = here.server.accounts[0]
+        codex_file(tmp_path, here.server.issue(account, lifetime=10))
+        (copy,) = import_from_codex(tmp_path)
+        assert copy.origin == str(tmp_path / "auth.json")
+        await here.store.save(copy)
+        async with RefreshingAuth(here.store, clock=here.clock) as auth:
+            here.clock.advance(20)
+            with pytest.raises(LoginRequiredError, match=rf"is borrowed of {tmp_path}/auth\.json, and only Codex"):
+                await auth.tokens()
+            newer = here.server.issue(account)
+            codex_file(tmp_path, newer)
+            assert (await auth.tokens()).access_token == newer.access_token
+            again = await here.stored()
+            assert (again.access_token, again.refresh_token, again.borrowed, again.origin) == (
+                newer.access_token,
+                None,
+                True,
+                copy.origin,
+            )
+        assert here.server.requests == []
+
+
+async def test_what_was_read_again_is_used_even_if_it_cannot_be_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with logged_in() as here:
+        account = here.server.accounts[0]
+        codex_file(tmp_path, here.server.issue(account, lifetime=10))
+        await here.store.save(import_from_codex(tmp_path)[0])
+        here.clock.advance(20)
+        newer = here.server.issue(account)
+        codex_file(tmp_path, newer)
+        here.store.full = True
+        assert await here.token() == newer.access_token
+        assert "has been read again from" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["other", "none", "broken"])
+async def test_another_login_where_a_copy_came_from_is_not_taken(tmp_path: Path, content: str) -> None:
+    async with logged_in() as here:
+        codex_file(tmp_path, here.server.issue(here.server.accounts[0], lifetime=10))
+        await here.store.save(import_from_codex(tmp_path)[0])
+        here.clock.advance(20)
+        match content:
+            case "other":
+                codex_file(tmp_path, here.server.issue(here.server.add_account("acct-2")))
+            case "none":
+                (tmp_path / "auth.json").unlink()
+            case _:
+                (tmp_path / "auth.json").write_text("{")
+        with pytest.raises(LoginRequiredError, match="is borrowed"):
+            await here.token()
+
+
 async def test_a_borrowed_login_is_read_again_and_never_rotated() -> None:
     async with logged_in(lifetime=-1, borrowed=True, source="codex") as here:
         for _ in range(2):
@@ -349,7 +429,7 @@ async def test_a_login_without_a_refresh_token_lasts_as_long_as_its_access_token
 async def test_a_token_that_no_header_can_carry_is_refused_unseen(token: str) -> None:
     store = MemoryTokenStore([TokenSet(access_token=token)])
     async with RefreshingAuth(store, clock=ManualClock()) as auth:
-        with pytest.raises(TokenStoreError, match="has a character that no header can") as caught:
+        with pytest.raises(LoginRequiredError, match="has a character that no header can") as caught:
             await auth.lease(conversation_id=None, forced_refresh=False)
         assert token not in repr(caught.value)
 
@@ -436,7 +516,7 @@ def test_one_provider_serves_one_event_loop_after_the_other_even_if_the_first_wa
     auth = RefreshingAuth(store, oauth=oauth, clock=clock)
 
     async def left_in_the_middle() -> None:
-        await store.save(login(lifetime=-1))
+        await store.save(login(lifetime=-1, refreshed_at=None))
         async with store.lock(login().key), anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(auth.tokens)

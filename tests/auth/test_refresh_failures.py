@@ -176,10 +176,10 @@ async def test_a_refused_token_is_not_given_again_though_the_refresh_failed() ->
 
 async def test_an_early_failure_is_followed_by_a_pause() -> None:
     async with logged_in(lifetime=250) as here:
-        here.server.fail(TOKEN, TRANSIENT["503"], times=3)
+        here.server.fail(TOKEN, TRANSIENT["503"])
         for _ in range(5):
             assert await here.token() == here.first.access_token
-        assert here.server.refreshes == 3
+        assert here.server.refreshes == 1
         here.clock.advance(30)
         assert await here.token() != here.first.access_token
 
@@ -264,6 +264,23 @@ async def test_what_could_not_be_saved_is_what_is_refreshed_next() -> None:
         assert (await here.stored()).access_token == await here.token()
 
 
+async def test_tokens_that_are_in_memory_only_are_renewed_though_the_store_still_takes_nothing() -> None:
+    async with logged_in(lifetime=-1) as here:
+        here.server.access_lifetime = 400.0
+        here.store.failures = 1
+        with pytest.raises(TokenStoreError):
+            await here.token()
+        here.store.full = True
+        here.clock.advance(500)
+        with pytest.raises(TokenStoreError, match="the disk is full"):
+            await here.token()
+        newest = await here.token()
+        here.store.full = False
+        here.clock.advance(60)
+        assert await here.token() == newest == (await here.stored()).access_token
+        assert (here.server.refreshes, here.server.problems) == (2, [])
+
+
 async def test_what_could_not_be_saved_does_not_replace_a_login_made_since() -> None:
     async with logged_in(lifetime=-1) as here:
         here.store.failures = 1
@@ -280,7 +297,7 @@ async def test_a_store_that_fails_in_its_own_way_loses_no_token() -> None:
         broken = False
 
         async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
-            if self.broken:
+            if self.broken and (await self.load())[tokens.key] != tokens:
                 raise ConnectionError("canary " + tokens.access_token)
             await super().save(tokens, key=key)
 
@@ -288,7 +305,7 @@ async def test_a_store_that_fails_in_its_own_way_loses_no_token() -> None:
     async with logged_in(lifetime=-1, store=store) as here:
         store.broken = True
         with pytest.raises(
-            TokenStoreError, match=r"could not be saved \(ConnectionError\) and are in memory"
+            TokenStoreError, match=r"could not be saved and are in memory .*\(ConnectionError\)$"
         ) as caught:
             await here.token()
         assert_unseen(everything_of(caught.value), here.server.secrets)
@@ -339,3 +356,63 @@ async def test_no_error_log_or_repr_shows_a_secret_not_even_one_that_the_issuer_
         seen = "\n".join([everything_of(error), caplog.text, repr(here.auth), repr(here.store)])
         assert_unseen(seen, here.server.secrets)
         assert here.first.key in seen or code == "server_error"
+
+
+@pytest.mark.parametrize("left, goes_on", [(200, True), (20, True), (-1, False)])
+async def test_a_store_that_takes_nothing_costs_no_refresh_token(
+    left: float, goes_on: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with logged_in(lifetime=left) as here:
+        here.store.full = True
+        for _ in range(2):
+            if goes_on:
+                assert await here.token() == here.first.access_token
+            else:
+                with pytest.raises(TokenStoreError, match="the disk is full"):
+                    await here.token()
+        assert here.server.refreshes == 0
+        assert ("goes on with its old token" in caplog.text) == goes_on
+        here.store.full = False
+        here.clock.advance(30)
+        assert await here.token() == (await here.stored()).access_token != here.first.access_token
+        assert (here.server.refreshes, here.server.problems) == (1, [])
+
+
+async def test_a_store_that_takes_nothing_in_its_own_way_shows_no_token() -> None:
+    class OddStore(MemoryTokenStore):
+        is_broken = False
+
+        async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
+            if self.is_broken:
+                raise ConnectionError("canary " + tokens.access_token)
+            await super().save(tokens, key=key)
+
+    store = OddStore()
+    async with logged_in(lifetime=-1, store=store) as here:
+        store.is_broken = True
+        told = rf"^the tokens of account {here.first.key} cannot be saved, so none were asked for \(ConnectionError\)$"
+        with pytest.raises(TokenStoreError, match=told) as caught:
+            await here.token()
+        assert_unseen(everything_of(caught.value), here.server.secrets)
+        assert here.server.refreshes == 0
+
+
+@pytest.mark.parametrize(
+    "reply", [TRANSIENT["503"], replace(TRANSIENT["429"], headers={"retry-after": "60"})], ids=["503", "429"]
+)
+async def test_no_turn_waits_for_an_issuer_while_its_token_is_good(reply: Reply) -> None:
+    async with logged_in(lifetime=240) as here:
+        here.server.fail(TOKEN, reply, times=3)
+        assert await here.token() == here.first.access_token
+        assert (here.clock.sleeps, here.server.refreshes) == ([], 1)
+
+
+@pytest.mark.parametrize("asked, waited, refreshes", [("7", [7.0, 7.0], 3), ("12", [12.0], 2), ("60", [], 1)])
+async def test_near_its_end_a_turn_waits_no_longer_than_the_token_lasts(
+    asked: str, waited: list[float], refreshes: int
+) -> None:
+    async with logged_in(lifetime=20) as here:
+        here.server.fail(TOKEN, replace(TRANSIENT["429"], headers={"retry-after": asked}), times=3)
+        for _ in range(3):
+            assert await here.token() == here.first.access_token
+        assert (here.clock.sleeps, here.server.refreshes) == (waited, refreshes)

@@ -22,6 +22,7 @@ from codex_client.errors import (
 
 NOW = 1_700_000_000.0
 SECRET = "canary-0123456789"
+NOT_NOW = "the issuer could not answer when it was asked for the code:"
 USED_UP = "it was used already, has expired or belongs to another login"
 HTML = b"<!DOCTYPE html><title>Just a moment...</title>"
 
@@ -178,8 +179,18 @@ def test_only_a_request_that_was_sent_can_have_used_up_its_token(kind: type[Tran
             "the issuer refused the code: the issuer refused the request (400 invalid_request); start the login again",
             False,
         ),
-        (503, b"", "the issuer refused the code: the issuer failed (503); start the login again", True),
-        (429, b"", "the issuer refused the code: too many requests to the issuer (429); start the login again", True),
+        (
+            503,
+            b"",
+            f"{NOT_NOW} it has a fault or is overloaded (503); try again in a minute",
+            True,
+        ),
+        (
+            429,
+            b"",
+            f"{NOT_NOW} too many requests to it (429); try again in a minute",
+            True,
+        ),
         (200, b"x", "the issuer refused the code: the answer is no JSON object (200); start the login again", False),
     ],
 )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
 
 from codex_client.credentials.file_state import FilePoolState
 from codex_client.credentials.pool_record import ALL_LIMITS, Block, Loan, Parking, PoolRecord
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandLine, plain
 from tests.support.secrecy import assert_unseen
 
 NOW = 1_700_000_000.0
@@ -53,8 +54,82 @@ def test_each_account_has_a_row(line: CommandLine):
     shown = [" ".join(text.split()) for text in line.run("accounts").stdout.splitlines()]
     assert shown[0] == "Key E-mail Plan Workspace Source Token ends State"
     assert shown[2] == f"{first.key} one@example.test pro acct-1 login in 2 h 10 min ready"
-    row = "codex, borrowed 2 min ago, for good ready"
+    row = "codex, borrowed 2 min ago, for good ended; import it again"
     assert shown[3] == f"{second.key} {second.email} plus acct-2 {row}"
+
+
+WORKSPACE = "5b0e6a3c-7d1f-4c2a-9e88-1f2d3c4b5a69"
+LONG = "somebody.with.a.long.name@company.example"
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 100, 110, 140])
+def test_on_a_terminal_of_any_width_every_word_of_every_cell_is_there(line: CommandLine, columns: int):
+    account = line.server.add_account(WORKSPACE, email=LONG, plan_type="business")
+    first = line.keep(account, lifetime=2 * HOUR + 600)
+    second = replace(line.keep(), borrowed=True, refresh_token=None, source="codex", expires_at=NOW - 120)
+    line.put(second)
+    remember(line, first.key, blocks={"codex": until(7800, "usage limit reached (5 h)")})
+    assert line.run("accounts", terminal=True, size=(columns, 25)).exit_code == 0
+    lines = plain(line.screen.getvalue()).splitlines()
+    assert max(map(len, lines)) <= columns
+    # A table breaks words into several lines of a cell: only there they are not all in one piece.
+    shown = "".join("".join(lines).split())
+    cells = (
+        first.key,
+        "business",
+        "usage limit reached (5 h), until Wed 15 Nov 00:23, in 2 h 10 min",
+        second.key,
+        "codex, borrowed",
+        "2 min ago, for good",
+        "ended; import it again",
+    )
+    if columns < 110:
+        assert [cell for cell in (LONG, WORKSPACE, *cells) if "".join(cell.split()) not in shown] == []
+    else:
+        words = {word for cell in cells for word in cell.split()}
+        assert words - set(" ".join(lines).split()) == set()
+
+
+def test_an_address_that_is_wider_than_its_column_is_broken_and_not_cut(line: CommandLine):
+    line.keep(line.server.add_account("acct-1", email="x" * 90 + "@company.example"))
+    assert line.run("accounts", terminal=True, size=(120, 25)).exit_code == 0
+    shown = plain(line.screen.getvalue())
+    assert shown.count("x") == 90 + shown.count("example") == 91
+    assert "State" in shown
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"borrowed": True, "refresh_token": None}, "ended; import it again"),
+        ({"refresh_token": None}, "ended; log in again"),
+        ({"refresh_token": None, "source": "environment"}, "ended; set a new token"),
+    ],
+    ids=["borrowed", "own", "environment"],
+)
+def test_a_login_that_nothing_renews_cannot_serve_when_its_token_has_ended(
+    line: CommandLine, changes: dict[str, Any], told: str
+):
+    line.put(replace(line.keep(), **changes))
+    assert (state_of(line), served(line)) == ("ready", [True])
+    line.clock.advance(HOUR)
+    assert (state_of(line), served(line)) == (told, [False])
+
+
+def test_a_login_that_is_renewed_can_serve_when_its_token_has_ended(line: CommandLine):
+    line.keep()
+    line.clock.advance(HOUR)
+    assert (state_of(line), served(line)) == ("ready", [True])
+
+
+def served(line: CommandLine) -> list[bool]:
+    return [each["can_serve"] for each in json.loads(line.run("accounts", "--json").stdout)["accounts"]]
+
+
+def test_into_a_pipe_no_line_ends_in_blanks(line: CommandLine):
+    line.keep()
+    shown = line.run("accounts").stdout.splitlines()
+    assert shown == [text.rstrip() for text in shown]
 
 
 def test_into_a_pipe_it_writes_whole_lines_without_control_codes(line: CommandLine):
@@ -160,7 +235,10 @@ def test_the_environments_accounts_come_first_and_that_is_said(line: CommandLine
     monkeypatch.setenv("CODEX_1_ACCESS_TOKEN", other.access_token)
     ended = line.run("accounts", "--json")
     assert [each["account_id"] for each in json.loads(ended.stdout)["accounts"]] == ["acct-env"]
-    assert "CODEX_ACCESS_TOKEN is set: the environment's accounts come before those that are kept" in ended.stderr
+    told = "is set: the environment's accounts come before those that are kept"
+    assert f"a numbered CODEX_…_ACCESS_TOKEN {told}" in ended.stderr
+    monkeypatch.setenv("CODEX_ACCESS_TOKEN", other.access_token)
+    assert f"CODEX_ACCESS_TOKEN {told}" in line.run("accounts").stderr.splitlines()
 
 
 def test_what_others_wrote_does_not_steer_the_terminal(line: CommandLine):

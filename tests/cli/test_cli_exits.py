@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC
+from pathlib import Path
 
 import pytest
 
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.cli.exits import EXIT_HELP, ExitStatus, exit_status
 from codex_client.cli.output import local_time, printable, with_iso
+from codex_client.cli.quota import QUOTA_HELP
 from codex_client.cli.surroundings import new_console
 from codex_client.credentials.pool_state import MemoryPoolState
 from codex_client.errors import (
@@ -27,6 +30,10 @@ from codex_client.testing import Reply
 from codex_client.version import __version__
 from tests.support.command_line import CommandLine
 from tests.support.secrecy import assert_unseen
+
+full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no process by another")
 
 COMMANDS = ("login", "logout", "accounts", "quota", "import", "export")
 
@@ -61,6 +68,21 @@ def test_every_command_has_help(line: CommandLine, command: str):
     ended = line.run(command, "--help")
     assert ended.exit_code == 0
     assert f"Usage: codex-client {command}" in ended.stdout
+    assert "[[" not in ended.stdout
+    assert line.run(command, "-h").stdout == ended.stdout
+
+
+def test_help_tells_what_the_status_of_quota_means(line: CommandLine):
+    told = " ".join(line.run("quota", "--help").stdout.split())
+    assert QUOTA_HELP in told
+    assert "1 those that may be able to could not be asked" in QUOTA_HELP
+
+
+def test_help_breaks_no_sentence(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 200)
+    told = [text.strip() for text in line.run("login", "--help").stdout.splitlines()]
+    [sentence] = [text for text in told if text.startswith("Without options")]
+    assert sentence.endswith("the answer is pasted.")
 
 
 def test_the_version_is_the_packages(line: CommandLine):
@@ -120,6 +142,75 @@ def test_without_colours_a_terminal_gets_none(line: CommandLine):
     assert "50 % left" in line.shown
 
 
+def test_global_options_may_stand_behind_the_command(line: CommandLine):
+    line.home.mkdir()
+    (line.home / "accounts.json").write_text("{")
+    before, behind = line.run("--debug", "accounts"), line.run("accounts", "--json", "--debug", "--no-color")
+    assert "Traceback" in before.stderr
+    assert "Traceback" in behind.stderr
+    assert line.run("logout", "--", "--debug").stderr.count("Traceback") == 0
+    assert line.run("--debug").exit_code == 2
+
+
+@full
+@pytest.mark.parametrize(
+    "arguments", [("accounts", "--json"), ("accounts",), ("quota",), ("--version",), ("--help",), ("login", "--device")]
+)
+def test_output_that_cannot_be_written_is_one_line(line: CommandLine, arguments: tuple[str, ...]):
+    line.keep(lifetime=1e9)
+    with open("/dev/full", "w") as stdout:
+        ended = line.run_process(*arguments, stdout=stdout)
+    assert ended.returncode == 1
+    told = "error: the output could not be written: No space left on device; see to where it goes"
+    assert [text for text in ended.stderr.splitlines() if not text.startswith("Open")] == [told]
+
+
+@full
+def test_where_output_could_not_be_written_is_shown_under_debug(line: CommandLine):
+    with open("/dev/full", "w") as stdout:
+        ended = line.run_process("accounts", "--json", "--debug", stdout=stdout)
+    assert ended.returncode == 1
+    assert "emit_json" in ended.stderr
+    assert "locals" not in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: the output could not be written")
+
+
+@posix
+def test_a_closed_output_is_no_fault(line: CommandLine):
+    code = (
+        "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', 'codex_client.cli', 'accounts'])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=line.environment
+    )
+    assert "Traceback" not in ended.stderr
+    assert "no account is logged in" in ended.stderr
+
+
+@full
+def test_nothing_can_be_said_where_nothing_can_be_written(line: CommandLine):
+    with open("/dev/full", "w") as broken:
+        assert line.run_process("accounts", "--json", stdout=broken, stderr=broken).returncode == 1
+
+
+def test_letters_that_the_outputs_encoding_lacks_are_written_in_another_way(line: CommandLine):
+    line.put(replace(line.keep(lifetime=1e9), email="j\u00f6rg@example.test", plan_type=None))
+    for arguments in (("accounts",), ("quota",), ("--help",)):
+        ended = line.run_process(*arguments, PYTHONIOENCODING="ascii")
+        assert "Traceback" not in ended.stderr
+        assert ended.stdout.isascii()
+    assert "j\\xf6rg@example.test" in line.run_process("accounts", PYTHONIOENCODING="ascii").stdout
+
+
+def test_an_export_is_never_written_in_another_way(line: CommandLine):
+    line.put(replace(line.keep(), account_id="acct-\u00f6"))
+    arguments = ("export", "--all", "--format", "env", "--show-secrets")
+    ended = line.run_process(*arguments, PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "lacks some of its characters; set PYTHONIOENCODING=utf-8" in ended.stderr
+    assert "_ACCOUNT_ID=acct-\u00f6\n" in line.run_process(*arguments, PYTHONIOENCODING="utf-8").stdout
+
+
 def test_no_color_in_the_environment_is_obeyed(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -162,6 +253,36 @@ def test_shells_can_complete_the_commands(line: CommandLine):
     asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": "codex-client log", "COMP_CWORD": "1"}
     ended = line.run_process(**asked)
     assert ended.stdout.split() == ["login", "logout"]
+
+
+def completed(line: CommandLine, words: str, **environment: str) -> list[str]:
+    asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    ended = line.run_process(**asked, **environment)
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+def test_shells_can_complete_keys(line: CommandLine):
+    keys = [line.keep().key, line.keep().key]
+    for command in ("logout", "quota", "export", "accounts --unblock"):
+        assert completed(line, f"codex-client {command} ") == keys
+    assert completed(line, f"codex-client logout {keys[1][:6]}") == keys[1:]
+    other = line.server.issue(line.server.add_account("acct-env"))
+    assert completed(line, "codex-client quota ", CODEX_ACCESS_TOKEN=other.access_token) == [other.key]
+
+
+def test_shells_can_complete_what_to_import(line: CommandLine):
+    assert completed(line, "codex-client import ") == ["codex", "env"]
+    # Nothing: the shell goes on with files.
+    assert completed(line, "codex-client import acc") == []
+
+
+def test_completion_says_nothing_of_what_is_wrong(line: CommandLine):
+    assert completed(line, "codex-client logout ") == []
+    line.home.mkdir()
+    (line.home / "accounts.json").write_text("{")
+    assert completed(line, "codex-client logout ") == []
+    assert completed(line, "codex-client logout ", CODEX_CLIENT_STORE="cupboard") == []
 
 
 def test_places_with_connections_are_closed(line: CommandLine, monkeypatch: pytest.MonkeyPatch):

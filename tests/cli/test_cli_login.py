@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 import stat
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import pytest
 from codex_client.auth.device_code import DEVICE_WARNING
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.credentials.pool_state import MemoryPoolState
+from codex_client.errors import TokenStoreError
+from codex_client.testing import Reply
 from tests.support.command_line import CommandLine, Person, Screen, address_in
 from tests.support.secrecy import assert_unseen
 
@@ -112,6 +117,76 @@ def test_three_typing_errors_end_the_login(line: CommandLine):
     assert line.shown.count("this is neither an address with a code in it nor a code") == 3
 
 
+def test_a_login_that_is_refused_is_not_asked_for_again(line: CommandLine):
+    line.server.add_account()
+    person = Person(line, lambda screen: line.server.visit(address_in(screen), deny=True), lambda _: "another")
+    ended = line.run("login", "--paste", terminal=True, stdin=person)
+    assert ended.exit_code == 1
+    assert "error: the login was refused on the page (access_denied); start the login again" in line.shown
+    assert line.shown.count("press Enter") == 1
+
+
+def test_a_code_that_the_issuer_does_not_accept_is_not_asked_for_again(line: CommandLine):
+    person = Person(line, *[lambda _: "code-of-nobody"] * 3)
+    ended = line.run("login", "--paste", terminal=True, stdin=person)
+    assert ended.exit_code == 1
+    assert "error: the issuer refused the code" in line.shown
+    assert "start the login again" in line.shown
+    assert line.shown.count("press Enter") == 1
+
+
+def test_a_refusal_of_another_login_may_be_mended(line: CommandLine):
+    line.server.add_account()
+    other = "http://localhost:1455/auth/callback?error=access_denied&state=of-another"
+    person = Person(line, lambda _: other, lambda screen: line.server.visit(address_in(screen)))
+    assert line.run("login", "--paste", terminal=True, stdin=person).exit_code == 0, line.shown
+    assert "warning: the state does not match" in line.shown
+
+
+def test_a_code_is_pasted_once_more_where_the_issuer_fails_for_a_moment(line: CommandLine):
+    line.server.add_account()
+    line.server.fail("/oauth/token", Reply.error(503, "down"))
+    address: list[str] = []
+
+    def visit(screen: str) -> str:
+        address.append(line.server.visit(address_in(screen)))
+        return address[0]
+
+    person = Person(line, visit, lambda _: address[0])
+    ended = line.run("login", "--paste", terminal=True, stdin=person)
+    assert ended.exit_code == 0, line.shown
+    assert re.search(r"warning: the issuer [^;]*\(503[^;]*; paste it once more", line.shown)
+    assert "start the login again" not in line.shown
+    assert len(line.kept()) == 1
+
+
+def test_a_browser_need_not_log_in_again_where_the_issuer_fails_for_a_moment(line: CommandLine):
+    line.server.add_account()
+    line.server.fail("/oauth/token", Reply.error(503, "down"))
+    ended = line.run("login")
+    assert ended.exit_code == 0, ended.output
+    assert [request.path for request in line.server.requests].count("/oauth/token") == 2
+
+
+def test_an_issuer_that_goes_on_failing_ends_a_browsers_login(line: CommandLine):
+    line.server.add_account()
+    line.server.fail("/oauth/token", Reply.error(503, "down"), times=3)
+    ended = line.run("login")
+    assert (ended.exit_code, line.kept()) == (1, {})
+    assert re.search(r"error: the issuer .*\(503", ended.stderr)
+    assert [request.path for request in line.server.requests].count("/oauth/token") == 2
+
+
+def test_ports_that_are_taken_are_no_end_of_all_logins(line: CommandLine):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        issuer = replace(line.server.issuer, ports=(taken.getsockname()[1],))
+        ended = line.run("login", issuer=issuer)
+    assert ended.exit_code == 1
+    assert "is taken" in ended.stderr
+    assert ended.stderr.endswith("`codex-client login --paste` or `--device`\n")
+
+
 def test_a_pipe_that_ends_is_asked_once(line: CommandLine):
     ended = line.run("login", "--paste")
     assert ended.exit_code == 1
@@ -159,7 +234,8 @@ def test_a_second_step_wants_the_file_of_a_first(line: CommandLine, tmp_path: Pa
         file.write_text(content, "utf-8", "surrogateescape")
     ended = line.run("login", "--paste", "--complete", str(file), piped="x")
     assert ended.exit_code == 1
-    assert "start " in ended.stderr
+    assert str(file) in ended.stderr
+    assert "; start a login with `codex-client login --paste --start " in ended.stderr
 
 
 def test_a_device_login_shows_page_code_and_warning_and_waits(line: CommandLine):
@@ -251,6 +327,32 @@ def test_a_store_that_cannot_be_read_is_told_of_before_anybody_logs_in(line: Com
     assert ended.exit_code == 1
     assert "holds no JSON object" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--paste",), ("--device",)], ids=" ".join)
+def test_a_store_that_cannot_be_written_is_told_of_before_anybody_logs_in(line: CommandLine, options: tuple[str, ...]):
+    class ReadOnly(MemoryTokenStore):
+        @asynccontextmanager
+        async def lock(self, key: str) -> AsyncGenerator[None]:
+            raise TokenStoreError("the folder could not be made: Read-only file system")
+            yield
+
+    ended = line.run("login", *options, store=ReadOnly(), open_browser=no_browser)
+    assert ended.exit_code == 1
+    assert (ended.stdout, line.server.requests) == ("", [])
+    assert ended.stderr == "error: the folder could not be made: Read-only file system\n"
+
+
+def test_a_login_makes_the_folder_that_it_will_be_kept_in_before_it_asks(line: CommandLine):
+    line.server.add_account()
+    there: list[bool] = []
+
+    def open_browser(url: str) -> bool:
+        there.append(line.home.is_dir())
+        return line.log_in(url)
+
+    assert line.run("login", open_browser=open_browser).exit_code == 0
+    assert there == [True]
 
 
 @pytest.mark.parametrize(

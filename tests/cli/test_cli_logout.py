@@ -88,7 +88,7 @@ def test_revoking_ends_the_login_at_the_issuer(line: CommandLine):
     assert request.path == "/oauth/revoke"
     assert line.kept() == {}
     line.put(tokens)
-    assert "usage not fetched" in line.run("quota").stdout
+    assert "parked: it needs a login" in line.run("quota").stdout
     assert line.run("quota").exit_code != 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 from codex_client.auth.tokens import TokenSet
 from codex_client.cli.surroundings import Surroundings
 from codex_client.credentials.file_state import FilePoolState
-from codex_client.credentials.pool_record import PoolRecord
+from codex_client.credentials.pool_record import Parking, PoolRecord
 from codex_client.model_variants import Credits, RateLimitSnapshot, RateLimitWindow
 from codex_client.testing import Hold, Reply
-from tests.support.command_line import CommandLine, words_of
+from tests.support.command_line import CommandLine, plain, words_of
 from tests.support.secrecy import assert_unseen
 
 NOW = 1_700_000_000.0
@@ -33,6 +34,11 @@ def account(line: CommandLine, name: str, used: float | None = None, **more: Any
 def shown(line: CommandLine, *arguments: str) -> list[str]:
     """The lines of the command, each with single blanks."""
     return [" ".join(text.split()) for text in line.run("quota", *arguments).stdout.splitlines()]
+
+
+def last_frame(line: CommandLine) -> list[str]:
+    """The lines of a display that is drawn in place, as they were drawn last."""
+    return plain(re.split(r"(?:\r|\x1b\[2K|\x1b\[1A)+", line.screen.getvalue())[-1]).rstrip().splitlines()
 
 
 def interrupt_at(line: CommandLine, sleep: int) -> None:
@@ -57,6 +63,31 @@ def test_each_window_has_its_name_what_is_left_and_when_it_resets(line: CommandL
     ]
     assert "\x1b" not in ended.stdout
     assert max(map(len, ended.stdout.splitlines())) < 100
+    assert [text for text in ended.stdout.splitlines() if text != text.rstrip()] == []
+
+
+@pytest.mark.parametrize("columns, has_bar, is_beside", [(90, True, True), (89, False, True), (60, False, True)])
+def test_a_narrow_terminal_has_no_bar(line: CommandLine, columns: int, has_bar: bool, is_beside: bool):
+    account(line, "one", 42)
+    assert line.run("quota", terminal=True, size=(columns, 25)).exit_code == 0
+    [row] = [text for text in plain(line.screen.getvalue()).splitlines() if "58 % left" in text]
+    assert ("━" in row, "resets Wed 15 Nov 00:23, in 2 h 10 min" in row) == (has_bar, is_beside)
+
+
+@pytest.mark.parametrize("columns", [20, 30, 40, 58])
+def test_a_very_narrow_terminal_has_the_reset_on_a_line_of_its_own(line: CommandLine, columns: int):
+    tokens = account(line, "one", 42)
+    line.server.accounts[0].limit(30, 60, NOW + HOUR, limit_id="a_limit_with_a_long_name")
+    assert line.run("quota", terminal=True, size=(columns, 40)).exit_code == 0
+    lines = plain(line.screen.getvalue()).splitlines()
+    assert max(map(len, lines)) <= columns
+    shown = "".join("".join(lines).split())
+    cells = ("one@example.test", tokens.key, "5 h", "58 % left", "resets Wed 15 Nov 00:23, in 2 h 10 min")
+    cells += ("a_limit_with_a_long_name 1 h", "70 % left", "resets 23:13, in 1 h")
+    assert [cell for cell in cells if "".join(cell.split()) not in shown] == []
+    if columns >= 40:
+        [at] = [index for index, text in enumerate(lines) if "58 % left" in text]
+        assert lines[at + 1].strip().startswith("resets Wed 15 Nov")
 
 
 def test_on_a_terminal_each_window_has_a_bar_of_what_is_left(line: CommandLine):
@@ -105,8 +136,11 @@ def test_other_limits_have_their_names(line: CommandLine):
 def test_early_resets_that_are_left_are_shown(line: CommandLine):
     account(line, "one")
     told = {"plan_type": "plus", "rate_limit_reset_credits": {"available_count": 2}}
-    line.server.fail("/wham/usage", Reply.from_json(told), times=2)
+    line.server.fail("/wham/usage", Reply.from_json(told))
     assert "plus, 2 early resets, " in shown(line)[0]
+    line.server.fail("/wham/usage", Reply.from_json(told | {"rate_limit_reset_credits": {"available_count": 1}}))
+    assert "plus, 1 early reset, " in shown(line)[0]
+    line.server.fail("/wham/usage", Reply.from_json(told))
     assert json.loads(line.run("quota", "--json").stdout)["accounts"][0]["reset_credits"] == 2
 
 
@@ -157,14 +191,34 @@ def test_an_account_that_needs_a_login_cannot_serve_and_none_comes_back(line: Co
     line.server.revoke_family(tokens)
     ended = line.run("quota")
     assert ended.exit_code == 4
-    assert "none comes back by itself; log in again, or with another account" in ended.stderr
+    told = "and none comes back by itself; log in again, or with another account, by `codex-client login`"
+    assert told in ended.stderr
     assert "parked: it needs a login" in ended.stdout
+    # Why it is parked is why there are no numbers: once is enough.
+    assert "usage not fetched" not in ended.stdout
+    assert ended.stdout.count("the refresh token was revoked") == 1
+
+
+def test_a_failure_that_is_not_why_an_account_is_parked_is_shown_as_well(line: CommandLine):
+    key = account(line, "one", 10).key
+    parking = Parking("permission denied; check the account and its workspace", NOW, line.kept()[key].fingerprint)
+
+    def change(record: PoolRecord) -> None:
+        record.account(key).parking = parking
+
+    anyio.run(FilePoolState(line.home / "pool.json").update, change)
+    line.server.fail("/wham/usage", Reply.error(503, "down"))
+    told = words_of(line.run("quota").stdout)
+    assert "usage not fetched: unexpected status 503" in told
+    assert "parked: permission denied" in told
 
 
 def test_without_a_login_the_status_is_3(line: CommandLine):
     ended = line.run("quota")
     assert (ended.exit_code, ended.stdout) == (3, "")
     assert "no account is logged in" in ended.stderr
+    as_json = line.run("quota", "--json")
+    assert (as_json.exit_code, json.loads(as_json.stdout), as_json.stderr) == (3, {"accounts": []}, ended.stderr)
 
 
 def test_a_failure_is_shown_where_the_numbers_would_be_and_is_no_answer(line: CommandLine):
@@ -227,6 +281,7 @@ def test_only_the_accounts_that_were_named_are_asked_and_count(line: CommandLine
     second = account(line, "two", 100)
     ended = line.run("quota", second.key[:5])
     assert ended.exit_code == 4
+    assert ended.stderr.startswith("error: none of the accounts asked for can serve, the next one is free at ")
     assert "one@example.test" not in ended.stdout
     assert len(line.server.requests) == 1
     assert line.run("quota", "three").exit_code == 2
@@ -321,6 +376,54 @@ def test_watching_asks_at_the_interval_until_it_is_interrupted(line: CommandLine
     assert "Traceback" not in ended.output
 
 
+def test_reports_that_are_watched_through_a_pipe_have_their_time_between_them(line: CommandLine):
+    account(line, "one", 10)
+    interrupt_at(line, 3)
+    lines = line.run("quota", "--watch", "--interval", "30").stdout.splitlines()
+    starts = [index for index, text in enumerate(lines) if text.startswith("one@")]
+    assert [lines[index - 2 : index] for index in starts] == [
+        [],
+        ["", "2023-11-14 22:13:50"],
+        ["", "2023-11-14 22:14:20"],
+    ]
+
+
+@pytest.mark.parametrize("lines, whole, listed", [(40, 10, 10), (24, 0, 10), (8, 0, 6), (3, 0, 1), (2, 0, 0)])
+def test_what_is_watched_is_never_higher_than_the_screen(line: CommandLine, lines: int, whole: int, listed: int):
+    names = [f"person-{number}@example.test" for number in range(10)]
+    for name in names:
+        account(line, name.partition("@")[0], 40)
+    interrupt_at(line, 1)
+    line.run("quota", "--watch", terminal=True, size=(80, lines))
+    frame = last_frame(line)
+    assert len(frame) <= lines
+    assert sum(name in text for text in frame for name in names) == listed
+    assert sum("resets Wed 15 Nov" in text for text in frame) == whole
+    assert sum("ready, 5 h 60 % left" in text for text in frame) == (0 if whole else listed)
+    more = 10 - listed
+    assert (f"… and {more} more account" in "".join(frame)) == bool(more)
+    assert frame[-1].startswith("asked again in 1 min")
+
+
+def test_the_short_form_says_of_each_account_what_is_the_matter(line: CommandLine):
+    account(line, "up", 100)
+    account(line, "down", 10)
+    line.server.fail("/wham/usage", Reply.error(503, "down"), times=1)
+    gone = account(line, "gone", 10)
+    line.server.revoke_family(gone)
+    interrupt_at(line, 1)
+    line.run("quota", "--watch", terminal=True, size=(300, 5))
+    frame = last_frame(line)
+    assert [text.partition(" ")[0] for text in frame] == [
+        "up@example.test",
+        "down@example.test",
+        "gone@example.test",
+        "asked",
+    ]
+    assert frame[2].startswith("gone@example.test  parked: it needs a login: the refresh token was revoked")
+    assert "".join(frame).count("  usage not fetched: unexpected status 503") == 1
+
+
 def test_watching_as_json_prints_a_line_each_time(line: CommandLine):
     account(line, "one", 10)
     interrupt_at(line, 2)
@@ -355,6 +458,13 @@ def test_an_interval_below_ten_seconds_is_wrong_usage(line: CommandLine):
     assert line.run("quota", "--watch", "--interval", "9").exit_code == 2
 
 
+def test_an_interval_without_a_watch_is_wrong_usage(line: CommandLine):
+    account(line, "one", 10)
+    ended = line.run("quota", "--interval", "20")
+    assert (ended.exit_code, line.server.requests) == (2, [])
+    assert "--interval goes with --watch" in ended.stderr
+
+
 def test_tokens_are_sent_to_no_other_provider(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
     account(line, "one", 10)
     monkeypatch.setenv("CODEX_CLIENT_BASE_URL", f"{line.server.url}/v1")
@@ -363,6 +473,16 @@ def test_tokens_are_sent_to_no_other_provider(line: CommandLine, monkeypatch: py
         monkeypatch.setenv("CODEX_CLIENT_PROVIDER", name)
         providers.append(Surroundings().usage_provider().base_url)
     assert providers == [f"{line.server.url}/v1", *["https://chatgpt.com/backend-api/codex"] * 2]
+
+
+def test_an_address_that_is_not_asked_is_told_of(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    account(line, "one", 10)
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", "https://elsewhere.test/v1")
+    told = "CODEX_CLIENT_BASE_URL is not used: it may be of any provider, and the accounts' tokens are for "
+    ended = line.run("quota")
+    assert ended.stderr.startswith(f"{told}{line.server.base_url}; set CODEX_CLIENT_PROVIDER=chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", line.server.base_url)
+    assert line.run("quota").stderr == ""
 
 
 @pytest.mark.parametrize("plan_type", [None, "\x1b[2Jpro"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from codex_client.auth.importing import export_secrets_as_json
 from codex_client.auth.tokens import TokenSet
 from tests.support.command_line import CommandLine
 from tests.support.secrecy import assert_unseen
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file for standard input")
 
 
 def write_codex_login(folder: Path, tokens: TokenSet) -> None:
@@ -85,6 +88,47 @@ def test_a_file_is_imported_and_a_missing_one_told_of(line: CommandLine, tmp_pat
     assert len(line.kept()) == 1
 
 
+def test_a_login_of_an_export_is_from_a_file(line: CommandLine, tmp_path: Path):
+    file = tmp_path / "export.json"
+    file.write_text(export_secrets_as_json([line.server.issue(line.server.add_account())]))
+    assert line.run("import", str(file)).exit_code == 0
+    assert [each.source for each in line.kept().values()] == ["file"]
+
+
+def test_codexs_own_file_is_codexs_wherever_it_lies(line: CommandLine, tmp_path: Path):
+    write_codex_login(tmp_path / "codex", line.server.issue(line.server.add_account()))
+    assert line.run("import", str(tmp_path / "codex" / "auth.json")).exit_code == 0
+    assert [each.source for each in line.kept().values()] == ["codex"]
+
+
+@posix
+def test_an_import_may_come_through_a_pipe(line: CommandLine):
+    exported = export_secrets_as_json([line.server.issue(line.server.add_account())])
+    ended = line.run_process("import", "-", piped=exported)
+    assert ended.returncode == 0, ended.stderr
+    assert len(line.kept()) == 1
+    assert_unseen(ended.stdout + ended.stderr, line.server.secrets - {line.server.accounts[0].email})
+    assert line.run_process("import", "-", piped="what?").returncode == 1
+
+
+def test_a_token_that_tells_no_account_is_doubted(line: CommandLine, tmp_path: Path):
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps([{"access_token": "garbage"}]))
+    ended = line.run("import", str(file))
+    assert ended.exit_code == 0
+    [key] = line.kept()
+    assert f"warning: {key}: no account is told by this token; check it" in ended.stderr
+
+
+def test_a_borrowed_token_that_has_ended_already_is_told_of(line: CommandLine, codex_login: TokenSet):
+    line.clock.advance(3600 + 120)
+    ended = line.run("import")
+    assert ended.exit_code == 0
+    [key] = line.kept()
+    assert f"warning: {key}: this token ended 2 min ago; import it again when it has been renewed" in ended.stderr
+    assert "this token ended" not in line.run("import", "--take-over").stderr
+
+
 @pytest.mark.parametrize("form", ["env", "json"])
 def test_an_export_is_imported_again_whole(
     line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
@@ -139,6 +183,7 @@ def test_an_export_to_a_file_is_its_owners_alone_and_overwrites_none(line: Comma
     assert ended.exit_code == 0
     assert (stat.S_IMODE(file.stat().st_mode), ended.stdout) == (0o600, "")
     assert f"CODEX_ACCESS_TOKEN={tokens.access_token}\n" in file.read_text()
+    assert f"1 account is in {file}; who reads it is logged in" in ended.stderr
     again = line.run(*arguments)
     assert again.exit_code == 2
     assert f"{file} is there already and is not overwritten" in again.stderr

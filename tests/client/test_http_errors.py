@@ -91,7 +91,7 @@ async def test_a_refused_connection_is_told_apart(host: str) -> None:
     assert type(error) is ConnectError
     assert str(error) == (
         f"connection to http://{host}:{port}/v1/responses refused; check that the server runs and listens where "
-        "base_url says"
+        "the base_url says"
     )
 
 
@@ -118,14 +118,14 @@ async def test_a_certificate_for_another_host_is_refused_for_good() -> None:
         async with client:
             error = await open_error(server.base_url, http_client=client)
         assert type(error) is TlsError
-        assert "check the host name in base_url" in str(error)
+        assert "check the host name in the base_url" in str(error)
 
 
 async def test_tls_to_a_server_without_tls_says_so() -> None:
     async with ReplayServer(Reply.error(400)) as server:
         error = await open_error(server.base_url.replace("http:", "https:"))
         assert type(error) is TlsError
-        assert "if it does not, base_url begins with http://" in str(error)
+        assert "if it does not, the base_url begins with http://" in str(error)
 
 
 async def test_a_handshake_that_is_cut_off_may_be_tried_again() -> None:

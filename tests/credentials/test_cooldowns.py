@@ -58,7 +58,10 @@ def test_C8_each_limit_id_has_its_own_block() -> None:
     "told, rest",
     [
         pytest.param(snapshot(100, resets_in=30 * 86_400), 5 * HOUR, id="no longer than the window"),
-        pytest.param(snapshot(100, resets_in=30 * 86_400, minutes=None), WEEK, id="no longer than max_cooldown"),
+        pytest.param(snapshot(100, resets_in=30 * 86_400, minutes=43_200), 30 * 86_400, id="a month"),
+        pytest.param(snapshot(100, resets_in=90 * 86_400, minutes=43_200), 30 * 86_400, id="no longer than a month"),
+        pytest.param(snapshot(100, resets_in=30 * 86_400, minutes=None), WEEK, id="no length: max_cooldown"),
+        pytest.param(snapshot(100, resets_in=1e9, minutes=10**7), WEEK, id="no such length: max_cooldown"),
         pytest.param(snapshot(100, resets_in=None), 300, id="no time told"),
         pytest.param(snapshot(100, resets_in=-5), None, id="reset already"),
         pytest.param(snapshot(50, refused=True), 300, id="refused with room"),
@@ -147,6 +150,9 @@ def test_a_refusal_is_capped_by_the_windows_that_are_known() -> None:
     account = noted(snapshot(50))
     failed(UsageLimitReachedError("used up", status=429, retry_after=30 * 86_400), account)
     assert until(account) == 5 * HOUR
+    account = noted(snapshot(50, minutes=43_200))
+    failed(UsageLimitReachedError("used up", status=429, retry_after=29 * 86_400), account)
+    assert until(account) == 29 * 86_400
 
 
 def test_the_third_rate_limit_in_a_row_that_tells_no_time_blocks() -> None:
@@ -166,26 +172,27 @@ def test_only_what_looks_like_a_code_is_repeated() -> None:
 def test_a_token_that_cannot_be_had_now_blocks_every_limit_for_a_moment() -> None:
     account = AccountRecord()
     error = TokenRefreshError("down", status=503, code="server_error")
-    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
+    note_failed_lease(account, error, key="k", fingerprint="f", login="l", now=NOW, max_cooldown=WEEK)
     assert (until(account, ALL_LIMITS), account.parking) == (30, None)
     error = TokenRefreshError("down", retry_after=90)
-    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=60)
+    note_failed_lease(account, error, key="k", fingerprint="f", login="l", now=NOW, max_cooldown=60)
     assert until(account, ALL_LIMITS) == 60
 
 
 @pytest.mark.parametrize("error", [LoginRequiredError("gone"), TokenRefreshError("dead", permanent=True)])
 def test_a_token_that_only_a_login_brings_back_parks_the_account(error: CodexError) -> None:
     account = AccountRecord(refused="f")
-    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
+    note_failed_lease(account, error, key="k", fingerprint="f", login="l", now=NOW, max_cooldown=WEEK)
     assert account.parking is not None
-    assert (account.parking.fingerprint, account.refused, account.blocks) == ("f", None, {})
+    assert (account.parking.fingerprint, account.parking.login) == ("f", "l")
+    assert (account.refused, account.blocks) == (None, {})
 
 
 def needs_login(because: str, *, why: Exception | None = None) -> str:
     """The reason for an account of the key "k"."""
     account, error = AccountRecord(), LoginRequiredError(because)
     error.__cause__ = why
-    note_failed_lease(account, error, key="k", fingerprint="f", now=NOW, max_cooldown=WEEK)
+    note_failed_lease(account, error, key="k", fingerprint="f", login="l", now=NOW, max_cooldown=WEEK)
     assert account.parking is not None
     return account.parking.reason
 
@@ -238,8 +245,9 @@ def test_no_block_is_longer_than_the_longest_window_or_the_most(seen: list[RateL
     for limit_id, block in account.blocks.items():
         alike = [window for one in seen if one.limit_id == limit_id for window in one.windows]
         lengths = [60 * (window.window_minutes or 0) for window in alike]
-        bound = max([300.0, *lengths]) if all(lengths) else most
-        assert NOW < block.until <= NOW + min(most, bound)
+        assert NOW < block.until <= NOW + max([most, *lengths])
+        if all(lengths):
+            assert block.until <= NOW + max([300.0, *lengths])
 
 
 @given(seen=st.lists(told, min_size=1, max_size=8), order=st.randoms())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import anyio
@@ -11,8 +13,9 @@ import pytest
 
 from codex_client.api import AttemptOutcome, AuthProvider, Lease
 from codex_client.auth.store import MemoryTokenStore
+from codex_client.auth.tokens import TokenSet
 from codex_client.credentials.pool import CredentialPool
-from codex_client.credentials.pool_record import ALL_LIMITS, Block, PoolRecord
+from codex_client.credentials.pool_record import ALL_LIMITS, MAX_CONVERSATIONS, Block, Loan, PoolRecord
 from codex_client.credentials.pool_state import MemoryPoolState
 from codex_client.credentials.selection import AccountCandidate, AccountChoice, LeaseRequest
 from codex_client.errors import (
@@ -51,7 +54,8 @@ from codex_client.errors import (
     UsageNotIncludedError,
     UsageNotIncludedInStreamError,
 )
-from codex_client.model_variants import Credits
+from codex_client.model_variants import Credits, RateLimitSnapshot
+from codex_client.testing import ManualClock
 from tests.support.pooled import (
     HOUR,
     KEYS,
@@ -500,13 +504,152 @@ async def test_a_good_answer_ends_a_row_of_rate_limits() -> None:
 
 async def test_F8_a_good_answer_ends_the_memory_of_a_refusal() -> None:
     pool, store, _ = pool_of(1)
-    await pool.report(await lend(pool), AttemptOutcome(401, AuthenticationError("refused", status=401)))
-    for token in ("token-canary-b", "token-canary-c"):
-        # The second time nobody reports the refusal.
-        await store.save(login(0, token=token))
-        lease = await lend(pool, forced_refresh=True)
-        assert lease.headers["authorization"] == f"Bearer {token}"
-        await pool.report(lease, AttemptOutcome(200))
+    refused = AttemptOutcome(401, AuthenticationError("refused", status=401))
+    running = [await lend(pool) for _ in range(2)]
+    await pool.report(running[0], refused)
+    # It is not refused after all.
+    await pool.report(running[1], AttemptOutcome(200))
+    assert (await lend(pool)).headers["authorization"] == "Bearer token-canary-0"
+    # Now nobody reports the refusal.
+    await store.save(login(0, token="token-canary-b"))
+    assert (await lend(pool, forced_refresh=True)).headers["authorization"] == "Bearer token-canary-b"
+
+
+async def test_F8_refusals_that_come_late_cost_no_good_token() -> None:
+    pool, store, _ = pool_of(1)
+    late = [await lend(pool, f"late-{number}") for number in range(3)]
+    refused = AttemptOutcome(401, AuthenticationError("refused", status=401))
+    await pool.report(await lend(pool, "c"), refused)
+    await store.save(login(0, token="token-canary-newer"))
+    good = await lend(pool, "c", forced_refresh=True)
+    # Were it thrown away, this one would be read.
+    await store.save(login(0, token="token-canary-newest"))
+    for number, lease in enumerate(late):
+        await pool.report(lease, refused)
+        await pool.report(good, AttemptOutcome(200))
+        again = await lend(pool, f"late-{number}", forced_refresh=True)
+        assert again.headers["authorization"] == "Bearer token-canary-newer"
+
+
+BORROWED = replace(login(0), borrowed=True, expires_at=NOW + 60)
+
+
+@pytest.mark.parametrize("taken", [replace(BORROWED, borrowed=False, refresh_token="refresh-canary"), BORROWED])
+async def test_an_account_parked_for_a_login_comes_back_when_its_refresh_token_is_taken_over(taken: TokenSet) -> None:
+    pool, store, clock = pool_of(1)
+    await store.save(BORROWED)
+    clock.advance(61)
+    with pytest.raises(PoolExhaustedError):
+        await lend(pool)
+    assert (await pool.accounts())[0].parked is not None
+    await store.save(taken)
+    assert ((await pool.accounts())[0].parked is None) == (taken is not BORROWED)
+
+
+async def test_a_limit_of_another_family_blocks_that_family_and_moves_the_turn() -> None:
+    pool, _, _ = pool_of(3)
+    told = [snapshot(10, at=NOW), snapshot(100, at=NOW, limit_id="spark")]
+    assert await pool.report(await lend(pool, "c"), used_up(HOUR, limits=told)) is True
+    blocks = (await pool.accounts())[0].blocks
+    assert [(block.limit_id, "for_limit('spark')" in block.reason) for block in blocks] == [("spark", True)]
+    # The conversation's next attempts look at that limit, others do not.
+    assert KEYS[0] in {one.key for one in (await pool.explain("d")).candidates}
+    assert KEYS[0] not in {one.key for one in (await pool.explain("c")).candidates}
+    lease = await lend(pool, "c")
+    assert number_of(lease) == "1"
+    assert await pool.report(lease, used_up(HOUR, limits=told)) is True
+    lease = await lend(pool, "c")
+    assert number_of(lease) == "2"
+    assert await pool.report(lease, used_up(HOUR, limits=told)) is False
+    # Its model may be another one now: an account that may serve is better than none.
+    assert await serve(pool, "c") == "2"
+    assert [[block.limit_id for block in one.blocks] for one in await pool.accounts()] == [["spark"]] * 3
+
+
+@pytest.mark.parametrize("own", [[], [snapshot(100, at=NOW)]], ids=["not told", "used up, too"])
+async def test_a_limit_of_another_family_says_nothing_for_ones_own_without_its_word(
+    own: list[RateLimitSnapshot],
+) -> None:
+    pool, _, _ = pool_of(2)
+    told = [*own, snapshot(100, at=NOW, limit_id="spark")]
+    assert await pool.report(await lend(pool, "c"), used_up(HOUR, limits=told)) is True
+    assert "codex" in {block.limit_id for block in (await pool.accounts())[0].blocks}
+
+
+async def test_more_conversations_than_are_remembered_stay_on_their_accounts() -> None:
+    pool, _, _ = pool_of(5)
+    for number in range(MAX_CONVERSATIONS):
+        await serve(pool, f"before-{number}")
+    names = [f"c-{number}" for number in range(MAX_CONVERSATIONS + 50)]
+    first = [await serve(pool, name) for name in names]
+    assert [await serve(pool, name) for name in names] == first
+    counts = Counter(first)
+    assert min(counts.values()) > 0.7 * len(names) / 5
+    # One that must move goes to one that can serve, and the others stay.
+    await pool.report(await lend(pool, names[0]), used_up(HOUR))
+    again = [await serve(pool, name) for name in names]
+    assert [now for now, was in zip(again, first, strict=True) if was != first[0]] == [
+        was for was in first if was != first[0]
+    ]
+    assert first[0] not in again
+
+
+async def test_what_a_clock_that_was_ahead_has_left_is_over_as_if_it_had_begun_now() -> None:
+    pool, store, _ = pool_of(1, state=(state := MemoryPoolState()))
+    month = 30 * 86_400.0
+    ahead = CredentialPool(store, state=state, clock=ManualClock(start=NOW + month))
+    await ahead.report(
+        await lend(ahead, "c"), used_up(2 * HOUR, limits=[snapshot(100, at=NOW + month, now=NOW + month)])
+    )
+    await state.update(lambda record: record.loans.update(lost=Loan(KEYS[0], NOW + month)))
+    with pytest.raises(PoolExhaustedError) as raised:
+        await lend(pool)
+    assert raised.value.next_available_at == NOW + 5 * HOUR
+    status = (await pool.accounts())[0]
+    assert (status.quota.fetched_at, status.last_used_at) == (NOW, NOW)
+    record = await state.load()
+    assert record.loans["lost"].expires_at == NOW + 600
+    assert {one.used_at for one in record.conversations.values()} == {NOW}
+    assert {block.since for block in record.accounts[KEYS[0]].blocks.values()} == {NOW}
+
+
+async def test_what_is_told_counts_before_what_a_clock_ahead_of_this_one_has_told() -> None:
+    clock, state = ManualClock(start=NOW), MemoryPoolState()
+    right, store, _ = pool_of(2, state=state, clock=clock)
+    ahead = CredentialPool(store, state=state, clock=ManualClock(start=NOW + 600))
+    lease = await lend(right, "c")
+    clock.advance(1)
+    # Told while this attempt runs, by a machine that is ten minutes ahead.
+    await ahead.report(await lend(ahead, "d"), AttemptOutcome(200, None, [snapshot(7, at=NOW + 600)]))
+    await ahead.report(await lend(ahead, "c"), AttemptOutcome(200, None, [snapshot(7, at=NOW + 600)]))
+    await right.report(lease, AttemptOutcome(200, None, [snapshot(100, at=NOW + 0.5)]))
+    told = (await right.accounts())[0]
+    assert (told.quota.limits["codex"].windows[0].used_percent, len(told.blocks)) == (100, 1)
+
+
+async def test_a_server_that_makes_limits_up_does_not_make_the_record_grow() -> None:
+    pool, _, clock = pool_of(1, state=(state := MemoryPoolState()))
+    await serve(pool, rate_limits=[snapshot(1, at=clock.time())])
+    for number in range(100):
+        clock.advance(1)
+        await serve(pool, rate_limits=[snapshot(100, at=clock.time(), limit_id=f"made-up-{number}")])
+    await lend(pool)
+    held = (await state.load()).accounts[KEYS[0]]
+    assert (len(held.quota.limits), len(held.blocks)) == (32, 32)
+    assert {"codex", "made-up-99"} <= held.quota.limits.keys()
+
+
+async def test_accounts_that_are_gone_for_long_are_forgotten() -> None:
+    pool, store, clock = pool_of(2, state=(state := MemoryPoolState()))
+    await serve(pool, "a")
+    await serve(pool, "b")
+    await store.delete(KEYS[1])
+    clock.advance(29 * 86_400)
+    await serve(pool)
+    assert set((await state.load()).accounts) == set(KEYS[:2])
+    clock.advance(2 * 86_400)
+    await serve(pool)
+    assert set((await state.load()).accounts) == {KEYS[0]}
 
 
 async def test_unblock_takes_an_account_back_into_service() -> None:
@@ -545,13 +688,29 @@ async def test_explain_says_why_and_why_not_and_changes_nothing() -> None:
     before = await pool.accounts()
     explanation = await pool.explain("new")
     assert explanation.chosen == KEYS[2]
-    assert explanation.reason == "0 conversations; the next best: 1 conversations"
+    assert explanation.reason == "it has 0 conversations, the next best has 1 conversation"
     assert explanation.others == {
-        KEYS[0]: "1 conversations; the one chosen: 0 conversations",
+        KEYS[0]: "it has 1 conversation, the one chosen has 0 conversations",
         KEYS[1]: "usage limit reached, until 2023-11-14 23:13:20Z",
     }
     assert [one.key for one in explanation.candidates] == [KEYS[0], KEYS[2]]
-    assert str(explanation).splitlines()[0] == f"{KEYS[2]}: {explanation.reason}"
+    assert str(explanation).splitlines() == [
+        f"{KEYS[2]} serves: it has 0 conversations, the next best has 1 conversation",
+        f"{KEYS[0]} is free, but it has 1 conversation, the one chosen has 0 conversations",
+        f"{KEYS[1]} cannot serve: usage limit reached, until 2023-11-14 23:13:20Z",
+    ]
     assert await pool.accounts() == before
     assert await serve(pool, "new") == "2"
-    assert (await pool.explain("a")).reason.startswith("the account of this conversation so far")
+    assert str(await pool.explain("a")).splitlines()[:2] == [
+        f"{KEYS[0]} serves: this conversation is already on it",
+        f"{KEYS[2]} is free, but it is not this conversation's account",
+    ]
+
+
+async def test_explain_says_when_none_can_serve() -> None:
+    pool, _, _ = pool_of(1)
+    await pool.report(await lend(pool), used_up(HOUR))
+    assert str(await pool.explain()).splitlines() == [
+        "no account can serve",
+        f"{KEYS[0]} cannot serve: usage limit reached, until 2023-11-14 23:13:20Z",
+    ]

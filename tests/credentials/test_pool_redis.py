@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
 from redis import Redis
+from redis.lock import Lock as RedisLock
 
 from codex_client.auth.store import TokenStore
 from codex_client.credentials.pool import CredentialPool
@@ -22,8 +27,8 @@ from codex_client.credentials.redis_state import RedisPoolState
 from codex_client.credentials.redis_store import RedisTokenStore
 from codex_client.errors import ConfigurationError, MissingExtraError, TokenStoreError
 from codex_client.testing import ManualClock
-from tests.support.pooled import login, serve
-from tests.support.redis_server import PASSWORD
+from tests.support.pooled import HOUR, NOW, lend, login, pool_of, serve, used_up
+from tests.support.redis_server import PASSWORD, redis_server
 from tests.support.secrecy import assert_unseen, everything_of
 
 R = TypeVar("R")
@@ -137,8 +142,8 @@ async def test_a_lock_that_is_got_while_its_taker_is_cancelled_is_freed(
     name, run = f"{redis_prefix}:accounts:a:lock", RedisLink.run
     held: list[object] = []
 
-    async def run_and_cancel(self: RedisLink, step: Callable[[Redis], R]) -> R:
-        result = await run(self, step)
+    async def run_and_cancel(self: RedisLink, step: Callable[[Redis], R], **options: bool) -> R:
+        result = await run(self, step, **options)
         if not held and (value := redis.get(name)) is not None:
             held.append(value)
             scope.cancel()
@@ -151,6 +156,56 @@ async def test_a_lock_that_is_got_while_its_taker_is_cancelled_is_freed(
             pytest.fail("it was cancelled before that")
     assert held
     assert redis.get(name) is None
+
+
+def test_a_native_cancellation_while_the_lock_is_got_leaves_none(
+    redis_url: str, redis_prefix: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking, acquire = threading.Event(), RedisLock.acquire
+
+    def slow(self: RedisLock, *arguments: Any, **options: Any) -> bool:
+        asking.set()
+        cancelled.wait(10)
+        return acquire(self, *arguments, **options)
+
+    async def take(store: RedisTokenStore) -> None:
+        async with store.lock("a"):
+            pytest.fail("it was cancelled before that")
+
+    async def main() -> None:
+        store = RedisTokenStore(redis_url, prefix=redis_prefix)
+        task = asyncio.create_task(take(store))
+        assert await asyncio.to_thread(asking.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0)
+        cancelled.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert redis.get(f"{redis_prefix}:accounts:a:lock") is None
+        await store.aclose()
+
+    cancelled = threading.Event()
+    monkeypatch.setattr(RedisLock, "acquire", slow)
+    asyncio.run(main())
+
+
+async def test_the_lock_is_prolonged_while_what_is_shielded_under_it_runs_on(
+    redis_url: str, redis_prefix: str, redis: Redis
+) -> None:
+    clock, name = ManualClock(), f"{redis_prefix}:accounts:a:lock"
+    store = RedisTokenStore(redis_url, prefix=redis_prefix, clock=clock)
+    with anyio.CancelScope() as scope:
+        async with store.lock("a"):
+            scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await clock.wait_for_timer(10)
+                redis.pexpire(name, 5_000)
+                clock.advance(10)
+                await clock.wait_for_timer(10)
+                assert milliseconds_left(redis, name) > 20_000
+    assert redis.get(name) is None
+    assert clock.timers == []
+    await store.aclose()
 
 
 async def test_what_the_block_under_the_lock_raises_leaves_it_as_it_is(stores: list[RedisTokenStore]) -> None:
@@ -176,18 +231,19 @@ async def test_a_pool_over_redis_serves_from_both_machines(
 
 
 async def test_a_record_that_others_keep_changing_is_given_up_after_some_tries(
-    redis_url: str, redis_prefix: str, redis: Redis
+    redis_url: str, redis_prefix: str, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     state = RedisPoolState(redis_url, prefix=redis_prefix)
     runs: list[int] = []
 
     def change(record: PoolRecord) -> None:
         runs.append(len(record.accounts))
-        redis.set(f"{redis_prefix}:pool", PoolRecord().to_json())
+        redis.set(f"{redis_prefix}:pool", PoolRecord(previous={"codex": str(len(runs))}).to_json())
 
-    with pytest.raises(TokenStoreError, match="changed by others in each of 100 tries"):
-        await state.update(change)
-    assert len(runs) == 100
+    await state.update(change)
+    assert "changed by others in each of 100 tries" in caplog.text
+    # The last one is in memory.
+    assert len(runs) == 101
     await state.aclose()
 
 
@@ -225,18 +281,80 @@ async def test_odd_things_in_redis_are_told_without_being_shown(
     await state.aclose()
 
 
-async def test_neither_url_nor_password_nor_token_shows_where_redis_cannot_be_reached(tmp_path: Path) -> None:
+async def test_neither_url_nor_password_nor_token_shows_where_redis_cannot_be_reached(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     url = f"unix://:{PASSWORD}@{tmp_path}/nothing-here"
     store, state = RedisTokenStore(url), RedisPoolState(url)
     assert (repr(store), repr(state)) == (
         "RedisTokenStore('codex-client:accounts')",
         "RedisPoolState('codex-client:pool')",
     )
-    for step in (store.load, lambda: store.save(login(0)), state.load):
+    for step in (store.load, lambda: store.save(login(0))):
         with pytest.raises(TokenStoreError, match="Redis failed: ConnectionError; check that it runs") as raised:
             await step()
         assert_unseen(everything_of(raised.value), ["canary"])
         assert "nothing-here" not in str(raised.value)
+    with caplog.at_level(logging.WARNING):
+        assert await state.load() == PoolRecord()
+        await state.update(lambda record: record.account("a"))
+        assert set((await state.load()).accounts) == {"a"}
+    assert caplog.text.count("goes on in memory") == 1
+    assert "Redis failed: ConnectionError" in caplog.text
+    assert_unseen(caplog.text, ["canary", "nothing-here"])
+
+
+async def test_a_redis_that_stalls_holds_up_no_turn(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock(start=NOW)
+    with redis_server() as url:
+        state = RedisPoolState(url, clock=clock)
+        pool, _, _ = pool_of(2, state=state, clock=clock)
+        await pool.report(await lend(pool, "a"), used_up(HOUR))
+        server = process_of(url)
+        os.kill(server, signal.SIGSTOP)
+        try:
+            # A caller's deadline holds: nobody waits for the answer that does not come.
+            with anyio.move_on_after(0.05) as deadline:
+                await state.update(lambda record: record.account("lost"))
+            assert deadline.cancelled_caught
+            # The first one finds out, and those that wait for it go on at once, with what was known.
+            tried: list[str] = []
+            with counted_steps() as steps:
+                async with anyio.create_task_group() as turns:
+                    for number in range(4):
+                        turns.start_soon(serve_into, tried, pool, f"c-{number}")
+                assert await serve(pool, "a") == "1"
+            assert (tried, len(steps)) == (["1"] * 4, 1)
+        finally:
+            os.kill(server, signal.SIGCONT)
+        assert caplog.text.count("goes on in memory") == 1
+        clock.advance(10)
+        assert await serve(pool, "a") == "1"
+        assert "has its shared record again" in caplog.text
+        await state.aclose()
+
+
+async def serve_into(served: list[str], pool: CredentialPool, conversation_id: str) -> None:
+    served.append(await serve(pool, conversation_id))
+
+
+@contextmanager
+def counted_steps() -> Iterator[list[str]]:
+    """One for each time that Redis is asked."""
+    steps, run = list[str](), RedisLink.run
+
+    async def run_and_count(self: RedisLink, step: Callable[[Redis], R], **options: bool) -> R:
+        steps.append("asked")
+        return await run(self, step, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RedisLink, "run", run_and_count)
+        yield steps
+
+
+def process_of(url: str) -> int:
+    with Redis.from_url(url) as client:
+        return int(cast("dict[str, Any]", client.info("server"))["process_id"])
 
 
 async def test_a_wrong_password_is_not_repeated(redis_url: str) -> None:

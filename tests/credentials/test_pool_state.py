@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import logging
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,7 +29,7 @@ from codex_client.credentials.pool_record import (
     PoolRecord,
     conversation_digest,
 )
-from codex_client.credentials.pool_state import PoolState
+from codex_client.credentials.pool_state import MemoryPoolState, PoolState
 from codex_client.credentials.quota import AccountQuota
 from codex_client.errors import PermissionDeniedError, PoolExhaustedError
 from codex_client.testing import ManualClock
@@ -93,17 +96,92 @@ async def test_attempts_in_flight_are_counted_over_all_pools(new_state: NewState
 
 
 async def test_a_record_that_cannot_be_read_is_begun_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    state = FilePoolState(tmp_path / "pool.json")
-    for odd in ({"version": 99}, {"accounts": 7}, {"accounts": {"a": {"blocks": "secret-canary"}}}):
-        state.path.write_text(json.dumps(odd))
+    odd = ['{"version": 99}', '{"accounts": 7}', '{"accounts": {"a": {"blocks": "secret-canary"}}}']
+    for content in [*odd, "", '{"version": 1, "accounts": {"can', "null", "[]", "\x00" * 8]:
+        state = FilePoolState(tmp_path / "pool.json")
+        state.path.write_text(content)
         state.path.chmod(0o600)
         with caplog.at_level(logging.WARNING):
-            assert await state.load() == PoolRecord()
-        assert "holds no record of a pool" in caplog.text
+            assert [await state.load() for _ in range(2)] == [PoolRecord()] * 2
+            await state.update(lambda record: record.account("a"))
+        assert set((await FilePoolState(state.path).load()).accounts) == {"a"}
+        assert caplog.text.count("begun anew") == 1
         assert "canary" not in caplog.text
         caplog.clear()
-    await state.update(lambda record: record.account("a"))
-    assert set((await state.load()).accounts) == {"a"}
+
+
+async def test_while_the_file_cannot_be_written_the_pool_goes_on_in_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, path = ManualClock(start=NOW), tmp_path / "pool.json"
+    pool, _, _ = pool_of(3, state=FilePoolState(path, clock=clock), clock=clock)
+    await pool.report(await lend(pool, "a"), used_up(HOUR))
+    with caplog.at_level(logging.WARNING), monkeypatch.context() as full:
+        full.setattr(os, "replace", no_space)
+        # It begins with what the file had.
+        assert await serve(pool, "a") == "1"
+        await pool.report(await lend(pool, "a"), used_up(HOUR))
+        clock.advance(60)
+        assert [await serve(pool, "a") for _ in range(2)] == ["2", "2"]
+        assert [len(one.blocks) for one in await pool.accounts()] == [1, 1, 0]
+        assert len(PoolRecord.from_json(path.read_bytes()).accounts[KEYS[1]].blocks) == 0
+    assert caplog.text.count("goes on in memory") == 1
+    clock.advance(60)
+    assert await serve(pool, "b") in {"1", "2"}
+    assert "has its shared record again" in caplog.text
+    assert PoolRecord.from_json(path.read_bytes()) == await FilePoolState(path).load()
+    assert PoolRecord.from_json(path.read_bytes()).conversations.keys() >= {conversation_digest("codex", "b")}
+
+
+async def test_a_change_whose_writing_failed_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = FilePoolState(tmp_path / "pool.json")
+
+    def change(record: PoolRecord) -> int:
+        record.account("a").leases += 1
+        return record.account("a").leases
+
+    await state.update(change)
+    monkeypatch.setattr(os, "replace", no_space)
+    assert [await state.update(change) for _ in range(3)] == [2, 3, 4]
+    assert (await state.load()).accounts["a"].leases == 4
+
+
+def test_threads_share_a_record_in_memory() -> None:
+    state, failures = MemoryPoolState(), list[BaseException]()
+
+    async def work(thread: int) -> None:
+        for number in range(200):
+            await state.update(partial(add_one, name=f"{thread}-{number}"))
+            await state.load()
+
+    def add_one(record: PoolRecord, name: str) -> None:
+        held = record.account("a")
+        seen = held.leases
+        record.account(name)
+        held.leases = seen + sum(1 for key in record.accounts if key == "a")
+
+    def run(thread: int) -> None:
+        try:
+            anyio.run(work, thread)
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failures == []
+    assert anyio.run(state.load).accounts["a"].leases == 800
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 async def test_the_state_file_is_its_owners_alone(tmp_path: Path) -> None:

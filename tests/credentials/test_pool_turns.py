@@ -322,6 +322,43 @@ async def test_C7_prime_parks_what_needs_a_login() -> None:
         assert [bool(one.parked) for one in await it.pool.accounts()] == [True, False]
 
 
+async def test_C7_prime_parks_what_is_refused_also_with_a_renewed_token() -> None:
+    async with world() as it:
+        it.server.fail(USAGE, Reply.error(401, "no", code="token_expired"), times=2)
+        first = it.logins[0].key
+        await it.pool.refresh_quota(first)
+        assert it.server.refreshes == 1
+        parked = "the credential is refused, also when renewed; log in again (token_expired)"
+        assert [one.parked for one in await it.pool.accounts()] == [parked, None]
+        # Asked for by name it is asked again; a token that was renewed for that brings it back no more than the last.
+        it.clock.advance(2 * 86_400)
+        await it.pool.refresh_quota(first)
+        assert it.server.refreshes == 2
+        assert [one.parked for one in await it.pool.accounts()] == [parked, None]
+        await it.store.save(it.server.issue(it.accounts[0]))
+        assert [one.parked for one in await it.pool.accounts()] == [None, None]
+
+
+async def test_C7_the_background_refresh_leaves_parked_accounts_alone() -> None:
+    clock = ManualClock()
+    async with AccountServer(clock) as server, OAuthClient(server.issuer, clock=clock) as oauth:
+        account = server.add_account("acct-0")
+        store = MemoryTokenStore([server.issue(account, 86_400)])
+        server.fail(USAGE, Reply.error(401, "no", code="token_expired"), times=99)
+        pool = CredentialPool(store, oauth=oauth, provider=server.provider(), clock=clock, refresh_every=300)
+        async with pool:
+            for _ in range(5):
+                await clock.wait_for_timer(300)
+                clock.advance(300)
+            await clock.wait_for_timer(300)
+            assert (server.refreshes, len([one for one in server.requests if one.path.endswith("/usage")])) == (1, 2)
+            # A login brings it back into the schedule.
+            await store.save(server.issue(account, 86_400))
+            clock.advance(300)
+            await clock.wait_for_timer(300)
+            assert len([one for one in server.requests if one.path.endswith("/usage")]) > 2
+
+
 async def test_C7_prime_says_nothing_against_an_account_whose_issuer_fails_for_now() -> None:
     async with world(1, lifetime=60) as it:
         it.clock.advance(61)

@@ -144,7 +144,7 @@ PAYS = Credits(has_credits=True)
         pytest.param(told(RateLimitWindow(100.0, 300, NOW)), None, id="a-reset-that-is-now"),
         pytest.param(told(OVER, SPENT), NOW + 2 * HOUR, id="only-what-is-still-used-up"),
         pytest.param(told(RateLimitWindow(100.0, 300, NOW + 1e6)), NOW + 5 * HOUR, id="no-later-than-its-length"),
-        pytest.param(told(RateLimitWindow(100.0, None, NOW + 1e6)), NOW + 1e6, id="no-length-told"),
+        pytest.param(told(RateLimitWindow(100.0, None, NOW + 1e6)), NOW + 168 * HOUR, id="no-length-told"),
         pytest.param(told(RateLimitWindow(100.0, 300), age=100), NOW + 300, id="no-reset-told"),
         pytest.param(told(RateLimitWindow(100.0, 1), age=20), NOW + 60, id="no-reset-told-and-a-short-window"),
         pytest.param(told(RateLimitWindow(100.0, 1), age=60), None, id="no-reset-told-and-its-length-has-passed"),

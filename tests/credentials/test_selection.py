@@ -104,20 +104,24 @@ def test_round_robin_serves_each_once_in_a_round(orders: list[int], start: int |
         (
             AccountCandidate(key="b", order=1, conversations=1),
             AccountCandidate(key="a", conversations=2),
-            "1 conversations",
+            "it has 1 conversation",
         ),
-        (AccountCandidate(key="b", order=1, in_flight=1), AccountCandidate(key="a", in_flight=2), "1 in flight"),
+        (
+            AccountCandidate(key="b", order=1, in_flight=1),
+            AccountCandidate(key="a", in_flight=2),
+            "it has 1 attempt in flight",
+        ),
         (
             AccountCandidate(key="b", order=1, remaining_percent=61.5),
             AccountCandidate(key="a", remaining_percent=40),
-            "61.5 % left",
+            "it has 61.5 % left",
         ),
         (
             AccountCandidate(key="b", order=1, plan_type="pro"),
             AccountCandidate(key="a", plan_type="free", plan_rank=4),
-            "plan pro",
+            "it is on the plan pro",
         ),
-        (AccountCandidate(key="a", order=0), AccountCandidate(key="b", order=1), "place 1 in the pool"),
+        (AccountCandidate(key="a", order=0), AccountCandidate(key="b", order=1), "it is number 1 of the pool"),
     ],
 )
 def test_sticky_goes_by_conversations_flights_quota_plan_and_place(
@@ -125,8 +129,8 @@ def test_sticky_goes_by_conversations_flights_quota_plan_and_place(
 ) -> None:
     choice = sticky([worse, better], LeaseRequest())
     assert choice.key == better.key
-    assert choice.reason.startswith(f"{words}; the next best: ")
-    assert choice.passed_over[worse.key].endswith(f"; the one chosen: {words}")
+    assert choice.reason.startswith(f"{words}, the next best ")
+    assert choice.passed_over[worse.key].endswith(f", the one chosen {words.removeprefix('it ')}")
 
 
 def test_the_reason_says_that_a_conversation_stays() -> None:
@@ -134,14 +138,14 @@ def test_the_reason_says_that_a_conversation_stays() -> None:
         [AccountCandidate(key="a", conversations=9), AccountCandidate(key="b", order=1)], LeaseRequest(current="a")
     )
     assert choice == AccountChoice(
-        "a",
-        "the account of this conversation so far; the next best: not the account of this conversation so far",
-        {"b": "not the account of this conversation so far; the one chosen: the account of this conversation so far"},
+        "a", "this conversation is already on it", {"b": "it is not this conversation's account"}
     )
 
 
 def test_the_only_candidate_is_chosen_as_such() -> None:
-    assert sticky([AccountCandidate(key="a")], LeaseRequest()) == AccountChoice("a", "the only account that can serve")
+    assert sticky([AccountCandidate(key="a")], LeaseRequest()) == AccountChoice(
+        "a", "it is the only account that can serve"
+    )
 
 
 def test_a_selection_goes_by_its_name_or_is_a_function() -> None:

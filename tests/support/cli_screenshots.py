@@ -16,7 +16,8 @@ from rich.text import Text
 
 from codex_client.auth.device_code import DeviceCode
 from codex_client.auth.tokens import TokenSet
-from codex_client.cli.accounts import AccountRow, accounts_table
+from codex_client.cli.accounts_report import AccountRow
+from codex_client.cli.accounts_table import accounts_view
 from codex_client.cli.login import say_logged_in
 from codex_client.cli.login_forms import show_device_code
 from codex_client.cli.quota_report import QuotaReport, QuotaRow
@@ -71,7 +72,7 @@ def accounts(around: Surroundings) -> None:
     """Three accounts, of which one rests and one is borrowed."""
     _prompt(around, "codex-client accounts")
     rows = [AccountRow(tokens, status, not status.blocks) for tokens, status in zip(_LOGINS, _STATUSES, strict=True)]
-    around.out.print(accounts_table(rows, now=NOW, timezone=UTC, is_narrow=True))
+    around.out.print(accounts_view(rows, now=NOW, timezone=UTC, width=WIDTH))
 
 
 def quota(around: Surroundings) -> None:
@@ -82,7 +83,7 @@ def quota(around: Surroundings) -> None:
         QuotaRow(status=status, email=tokens.email, can_serve=not status.blocks, failure=failure)
         for tokens, status, failure in zip(_LOGINS, _STATUSES, failures, strict=True)
     ]
-    around.out.print(quota_table(QuotaReport(rows=rows, asked_at=NOW), now=NOW, timezone=UTC, has_bars=True))
+    around.out.print(quota_table(QuotaReport(rows=rows, asked_at=NOW), now=NOW, timezone=UTC, width=WIDTH))
 
 
 SCREENSHOTS: dict[str, Callable[[Surroundings], None]] = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, TextIO
 
 import anyio
 import httpx
@@ -100,9 +100,16 @@ class CommandLine:
     clock: HookedClock
     screen: Screen = field(default_factory=Screen)
 
-    def run(self, *arguments: str, piped: str = "", terminal: bool | Screen = False, **changes: Any) -> Result:
-        """One command in this process. `terminal`: what it shows goes to `screen`, as to a terminal. `changes`: of the
-        command's surroundings.
+    def run(
+        self,
+        *arguments: str,
+        piped: str = "",
+        terminal: bool | Screen = False,
+        size: tuple[int, int] = (100, 25),
+        **changes: Any,
+    ) -> Result:
+        """One command in this process. `terminal`: what it shows goes to `screen`, as to a terminal of this `size` in
+        columns and lines. `changes`: of the command's surroundings.
         """
         around = Surroundings(
             clock=self.clock,
@@ -114,7 +121,7 @@ class CommandLine:
         )
         if terminal:
             self.screen = terminal if isinstance(terminal, Screen) else Screen()
-            around.out = around.err = terminal_console(self.screen)
+            around.out = around.err = terminal_console(self.screen, width=size[0], height=size[1])
         for name, value in changes.items():
             setattr(around, name, value)
         return CliRunner().invoke(app, list(arguments), input=piped, obj=around)
@@ -161,12 +168,20 @@ class CommandLine:
             "TZ": "UTC",
         }
 
-    def run_process(self, *arguments: str, piped: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    def run_process(
+        self,
+        *arguments: str,
+        piped: str = "",
+        stdout: TextIO | int = subprocess.PIPE,
+        stderr: TextIO | int = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.CompletedProcess[str]:
         """One command as a process of its own."""
         return subprocess.run(
             _command(arguments),
             input=piped,
-            capture_output=True,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
             timeout=_PATIENCE,
             env=self.environment | environment,
@@ -200,13 +215,14 @@ def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def terminal_console(file: io.StringIO, *, width: int = 100) -> Console:
+def terminal_console(file: io.StringIO, *, width: int = 100, height: int = 25) -> Console:
     """A console that believes in a terminal, of true colours."""
     return Console(
         file=file,
         force_terminal=True,
         color_system="truecolor",
         width=width,
+        height=height,
         markup=False,
         highlight=False,
         emoji=False,
@@ -224,7 +240,12 @@ def address_in(text: str) -> str:
 
 def words_of(text: str) -> str:
     """A text on one line, without the codes that steer a terminal."""
-    return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).split())
+    return " ".join(plain(text).split())
+
+
+def plain(text: str) -> str:
+    """A text without the codes that steer a terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def _command(arguments: tuple[str, ...], module: str = "codex_client.cli") -> list[str]:

@@ -17,9 +17,10 @@ from codex_client.testing.account_server import AccountServer
 
 
 class FailingStore(MemoryTokenStore):
-    """A store whose next `failures` saves fail; its locks and loads are counted."""
+    """A store whose next `failures` saves of new tokens fail, and all while it is `full`; it counts both."""
 
     failures: int = 0
+    full: bool = False
     saves: int = 0
     loads: int = 0
 
@@ -29,8 +30,9 @@ class FailingStore(MemoryTokenStore):
 
     async def save(self, tokens: TokenSet, *, key: str | None = None) -> None:
         self.saves += 1
-        if self.failures:
-            self.failures -= 1
+        is_new = (await super().load()).get(key or tokens.key) != tokens
+        if self.full or (self.failures and is_new):
+            self.failures -= not self.full
             raise TokenStoreError("the disk is full; make room")
         await super().save(tokens, key=key)
 
