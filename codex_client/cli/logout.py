@@ -116,3 +116,5 @@ def _strike_out(record: PoolRecord, *, key: str) -> None:
     """Nothing stays of an account that is logged out, not even when it was used."""
     record.accounts.pop(key, None)
     record.conversations = {name: one for name, one in record.conversations.items() if one.key != key}
+    record.loans = {name: one for name, one in record.loans.items() if one.key != key}
+    record.previous = {name: previous for name, previous in record.previous.items() if previous != key}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import pytest
 
+from codex_client.auth.file_store import FileTokenStore
 from codex_client.credentials.file_state import FilePoolState
+from codex_client.credentials.pool import CredentialPool
 from codex_client.testing import Reply
 from tests.support.command_line import CommandLine, Person
 from tests.support.secrecy import assert_unseen
@@ -122,12 +125,21 @@ def test_another_issuers_login_is_revoked_there(line: CommandLine):
     assert tokens.issuer == line.server.url
 
 
+async def _lend(home: Path, state: FilePoolState) -> None:
+    async with CredentialPool(FileTokenStore(home / "accounts.json"), state=state) as pool:
+        await pool.lease(conversation_id="c", forced_refresh=False)
+
+
 def test_nothing_stays_of_an_account_that_is_logged_out(line: CommandLine):
     line.server.add_account("acct-1").limit(10)
     key = line.keep(line.server.accounts[0]).key
     assert line.run("quota").exit_code == 0
     state = FilePoolState(line.home / "pool.json")
-    assert key in anyio.run(state.load).accounts
+    anyio.run(_lend, line.home, state)
+    lent = anyio.run(state.load)
+    assert key in lent.accounts
+    assert [loan.key for loan in lent.loans.values()] == list(lent.previous.values()) == [key]
+    assert [one.key for one in lent.conversations.values()] == [key]
     assert line.run("logout", "--yes").exit_code == 0
     assert anyio.run(state.load).accounts == {}
     assert key not in (line.home / "pool.json").read_text()

@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 from redis.lock import Lock as RedisLock
 
+from codex_client.auth.refresh import RefreshingAuth
 from codex_client.auth.store import TokenStore
 from codex_client.credentials.pool import CredentialPool
 from codex_client.credentials.pool_record import PoolRecord
@@ -26,7 +27,7 @@ from codex_client.credentials.redis_link import RedisLink
 from codex_client.credentials.redis_state import RedisPoolState
 from codex_client.credentials.redis_store import RedisTokenStore
 from codex_client.errors import ConfigurationError, MissingExtraError, TokenStoreError
-from codex_client.testing import ManualClock
+from codex_client.testing import AccountServer, ManualClock
 from tests.support.pooled import HOUR, NOW, lend, login, pool_of, serve, used_up
 from tests.support.redis_server import PASSWORD, redis_server
 from tests.support.secrecy import assert_unseen, everything_of
@@ -61,6 +62,25 @@ async def test_machines_see_each_others_tokens(stores: list[RedisTokenStore]) ->
     await one.delete(login(0).key)
     await one.delete("nobody")
     assert set(await other.load()) == {"kept-here"}
+
+
+async def test_machines_refresh_one_at_a_time_and_share_what_comes(stores: list[RedisTokenStore]) -> None:
+    async with AccountServer() as server:
+        expired = server.issue(server.add_account("acct-1", email="one@example.test"), lifetime=-10)
+        await stores[0].save(expired)
+        auths = [RefreshingAuth(store) for store in stores for _ in range(3)]
+        lent: set[str] = set()
+
+        async def lease(auth: RefreshingAuth) -> None:
+            lent.add((await auth.lease(conversation_id=None, forced_refresh=False)).headers["authorization"])
+            await auth.aclose()
+
+        async with anyio.create_task_group() as tasks:
+            for auth in auths:
+                tasks.start_soon(lease, auth)
+    assert server.refreshes == 1
+    assert len(lent) == 1
+    server.assert_complete()
 
 
 async def test_one_machine_at_a_time_holds_the_lock_of_an_account(stores: list[RedisTokenStore]) -> None:
