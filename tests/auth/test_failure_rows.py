@@ -535,11 +535,17 @@ async def test_a_silence_has_its_own_limit_before_and_after_the_first_event(
 
 async def test_a_turn_is_over_with_its_last_event_whatever_the_socket_does() -> None:
     """F13b"""
-    whole = Reply.from_events(TURN)
-    async with scene(clock=ManualClock()) as on:
+    whole, clock = Reply.from_events(TURN), ManualClock()
+    async with scene(clock=clock) as on, anyio.create_task_group() as tasks:
         on.meet(whole.at(len(whole.content), Stall()))
+
+        async def pass_the_wait_for_the_end() -> None:
+            await clock.wait_for_timer(0.05)
+            clock.advance(0.05)
+
         async with on.client.stream(PROMPT) as stream:
             texts = [event.delta async for event in stream if isinstance(event, OutputTextDelta)]
+            tasks.start_soon(pass_the_wait_for_the_end)
         assert ("".join(texts), on.turns) == ("Hello there.", 1)
 
 
