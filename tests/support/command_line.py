@@ -192,20 +192,33 @@ class CommandLine:
     @contextmanager
     def process(self, *arguments: str, module: str = "codex_client.cli") -> Generator[subprocess.Popen[str]]:
         """A command that runs on; it is killed when the block is left early."""
-        process = subprocess.Popen(
-            _command(arguments, module),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            cwd=_ROOT,
-        )
+        with hearing_interrupts():
+            process = subprocess.Popen(
+                _command(arguments, module),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=self.environment,
+                cwd=_ROOT,
+            )
         with process:
             try:
                 yield process
             finally:
                 process.kill()
+
+
+@contextmanager
+def hearing_interrupts() -> Generator[None]:
+    """Processes that are started here hear SIGINT. A shell that runs the tests in its background has them ignore it,
+    and what they start inherits that.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
