@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from codex_client.masking import excerpt, mask_secrets, safe_url
+from codex_client.masking import excerpt, is_private, mask_secrets, safe_url
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl-canary_Xyz"
 KEYS = (
@@ -135,3 +135,22 @@ def test_an_excerpt_never_shows_a_key_that_the_cut_would_halve(filler: str, limi
 )
 def test_a_url_is_shown_without_user_query_and_fragment(url: str, safe: str) -> None:
     assert safe_url(url) == safe
+
+
+@pytest.mark.parametrize(
+    "url, private",
+    [
+        ("https://api.example.test/v1", True),
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]:8000", True),
+        ("http://api.example.test", False),
+        ("http://localhost.example.test", False),
+        ("ftp://localhost", False),
+        ("https://", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_only_https_and_this_machine_are_private(url: str, private: bool) -> None:
+    assert is_private(url) is private

@@ -37,18 +37,20 @@ async def issuing(**options: Any) -> AsyncIterator[tuple[AccountServer, OAuthCli
 
 
 async def test_by_browser() -> None:
+    done: list[TokenSet] = []
+    pages: list[httpx.Response] = []
     async with issuing() as (server, oauth), CallbackListener(oauth.issuer, clock=oauth.clock) as listener:
         login = BrowserLogin(oauth)
         back = server.visit(login.start(redirect_uri=listener.redirect_uri).url)
-        done: list[TokenSet] = []
 
         async def receive() -> None:
             done.append(await listener.receive(login))
 
         async with anyio.create_task_group() as tasks, httpx.AsyncClient() as browser:
             tasks.start_soon(receive)
-            page = await browser.get(back)
+            pages.append(await browser.get(back))
         server.assert_complete()
+    [page] = pages
     assert page.status_code == 200
     [tokens] = done
     assert (tokens.account_id, tokens.subject, tokens.plan_type) == ("acct-1", "user-1", "plus")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -29,7 +30,7 @@ def taken(family: socket.AddressFamily = socket.AF_INET) -> Iterator[int]:
 
 
 @asynccontextmanager
-async def listening(*ports: int, clock: ManualClock | None = None) -> AsyncIterator[tuple[int, list[tuple[str, int]]]]:
+async def listening(*ports: int, clock: ManualClock | None = None) -> AsyncIterator[tuple[int, list[Any]]]:
     port, listeners = await listen_on_loopback(ports, clock=clock or ManualClock(auto_advance=True))
     try:
         yield port, [each.extra(SocketAttribute.local_address)[:2] for each in listeners]

@@ -196,19 +196,19 @@ def test_nothing_can_be_said_where_nothing_can_be_written(line: CommandLine):
 def test_letters_that_the_outputs_encoding_lacks_are_written_in_another_way(line: CommandLine):
     line.put(replace(line.keep(lifetime=1e9), email="j\u00f6rg@example.test", plan_type=None))
     for arguments in (("accounts",), ("quota",), ("--help",)):
-        ended = line.run_process(*arguments, PYTHONIOENCODING="ascii")
+        ended = line.run_process(*arguments, environment={"PYTHONIOENCODING": "ascii"})
         assert "Traceback" not in ended.stderr
         assert ended.stdout.isascii()
-    assert "j\\xf6rg@example.test" in line.run_process("accounts", PYTHONIOENCODING="ascii").stdout
+    assert "j\\xf6rg@example.test" in line.run_process("accounts", environment={"PYTHONIOENCODING": "ascii"}).stdout
 
 
 def test_an_export_is_never_written_in_another_way(line: CommandLine):
     line.put(replace(line.keep(), account_id="acct-\u00f6"))
     arguments = ("export", "--all", "--format", "env", "--show-secrets")
-    ended = line.run_process(*arguments, PYTHONIOENCODING="ascii")
+    ended = line.run_process(*arguments, environment={"PYTHONIOENCODING": "ascii"})
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "lacks some of its characters; set PYTHONIOENCODING=utf-8" in ended.stderr
-    assert "_ACCOUNT_ID=acct-\u00f6\n" in line.run_process(*arguments, PYTHONIOENCODING="utf-8").stdout
+    assert "_ACCOUNT_ID=acct-\u00f6\n" in line.run_process(*arguments, environment={"PYTHONIOENCODING": "utf-8"}).stdout
 
 
 def test_no_color_in_the_environment_is_obeyed(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
@@ -251,13 +251,13 @@ main()
 
 def test_shells_can_complete_the_commands(line: CommandLine):
     asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": "codex-client log", "COMP_CWORD": "1"}
-    ended = line.run_process(**asked)
+    ended = line.run_process(environment=asked)
     assert ended.stdout.split() == ["login", "logout"]
 
 
 def completed(line: CommandLine, words: str, **environment: str) -> list[str]:
     asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    ended = line.run_process(**asked, **environment)
+    ended = line.run_process(environment=asked | environment)
     assert ended.stderr == ""
     return ended.stdout.split()
 

@@ -34,7 +34,7 @@ def frames_of(capture: Path) -> list[ServerSentEvent]:
     framer = SseFramer()
     frames = framer.feed(capture.read_bytes())
     last = framer.feed_eof()
-    return frames if last is None else [*frames, last]
+    return [*frames] if last is None else [*frames, last]
 
 
 def final_types(frames: Iterable[ServerSentEvent]) -> list[str]:

@@ -147,7 +147,7 @@ def turns(draw: st.DrawFn, *, in_order: bool = False) -> Turn:
 
 
 def frames_of(events: Sequence[dict[str, Any]], *, names: bool = True) -> list[ServerSentEvent]:
-    return SseFramer().feed(sse(events, names=names))
+    return list(SseFramer().feed(sse(events, names=names)))
 
 
 def truth_of(turn: Turn) -> CollectedResponse:

@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -174,7 +174,7 @@ class CommandLine:
         piped: str = "",
         stdout: TextIO | int = subprocess.PIPE,
         stderr: TextIO | int = subprocess.PIPE,
-        **environment: str,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """One command as a process of its own."""
         return subprocess.run(
@@ -184,7 +184,7 @@ class CommandLine:
             stderr=stderr,
             text=True,
             timeout=_PATIENCE,
-            env=self.environment | environment,
+            env={**self.environment, **(environment or {})},
             cwd=_ROOT,
             check=False,
         )
