@@ -30,7 +30,7 @@ class _Group(TyperGroup):
         return super().parse_args(ctx, [*first, *rest, *args[end:]] if rest else args)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="codex-client",
     cls=_Group,
     epilog=EXIT_HELP,

@@ -63,8 +63,12 @@ class IssuerDouble:
 
     def __init__(self, settings: IssuerSettings) -> None:
         self._settings = settings
-        self.tokens = TokenFamilies(url=lambda: settings.issuer.url, now=settings.now, secrets=settings.secrets)
-        self.devices = DeviceLogins(now=settings.now, new_secret=self.tokens.new_secret, grant_code=self._device_code)
+        self.tokens: TokenFamilies = TokenFamilies(
+            url=lambda: settings.issuer.url, now=settings.now, secrets=settings.secrets
+        )
+        self.devices: DeviceLogins = DeviceLogins(
+            now=settings.now, new_secret=self.tokens.new_secret, grant_code=self._device_code
+        )
         self._codes: dict[str, _Code] = {}
         self._used_codes: dict[str, TokenFamily] = {}
         self.routes: dict[str, Callable[[RecordedRequest], Reply]] = {
