@@ -37,8 +37,9 @@ _ROOMS = {
     "auth.static": "EnvAuth NoAuth StaticAuth",
     "auth.store": "MemoryTokenStore TokenStore",
     "auth.tokens": "TokenSet",
+    "backend_profile": "BackendProfile built_in_profiles",
     "client.config": """
-        ChatConfig ClientConfig ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts Transport
+        ChatConfig ClientConfig GuardPolicy ResponsesConfig RestartPolicy RetryPolicy StreamLimits Timeouts Transport
     """,
     "client.telemetry": "LoggingTelemetry SilentTelemetry",
     "clients.chat": "ChatCompletionsApiClient",
@@ -64,25 +65,30 @@ _ROOMS = {
     "errors": """
         AuthError AuthenticationError AuthenticationFailed AuthenticationInStreamError CodexError
         ConfigurationError ConnectError ConnectTimeoutError ContextWindowExceeded ContextWindowExceededError
-        ContextWindowExceededStatusError DnsError EmptyResponseError FirstEventTimeoutError FrameTooLargeError
-        GarbledOutputError IdleTimeoutError IncompleteResponseError InvalidPayloadError InvalidPrompt
-        InvalidPromptError InvalidPromptStatusError InvalidRequest InvalidRequestError
-        InvalidRequestInStreamError LoginError LoginRequiredError MalformedFrameError MissingCredentialsError
-        MissingExtraError ModelNotFound ModelNotFoundError ModelNotFoundInStreamError NetworkBlockedError
-        NotFoundError PermissionDenied PermissionDeniedError PermissionDeniedInStreamError PolicyViolation
-        PolicyViolationError PolicyViolationStatusError PoolExhaustedError PoolTimeoutError ProtocolError
-        ProxyError QuotaExceeded QuotaExceededError QuotaExceededStatusError RateLimitError RateLimited
-        RateLimitedInStreamError ReadError RedirectError ResponseFailedError RetryLimitError ServerError
-        ServerOverloaded ServerOverloadedError ServerOverloadedInStreamError StreamClosedError StreamError
-        TlsError TokenRefreshError TokenStoreError TransportError UnexpectedContentError UnexpectedStatusError
-        UnsupportedOperationError UsageLimitReached UsageLimitReachedError UsageLimitReachedInStreamError
-        UsageNotIncluded UsageNotIncludedError UsageNotIncludedInStreamError WriteError
+        ContextWindowExceededStatusError DnsError DroppedParameterWarning EmptyResponseError
+        FirstEventTimeoutError FrameTooLargeError GarbledOutputError IdleTimeoutError IncompleteResponseError
+        InvalidPayloadError InvalidPrompt InvalidPromptError InvalidPromptStatusError InvalidRequest
+        InvalidRequestError InvalidRequestInStreamError LoginError LoginRequiredError MalformedFrameError
+        MissingCredentialsError MissingExtraError ModelNotFound ModelNotFoundError ModelNotFoundInStreamError
+        NetworkBlockedError NotFoundError PermissionDenied PermissionDeniedError PermissionDeniedInStreamError
+        PolicyViolation PolicyViolationError PolicyViolationStatusError PoolExhaustedError PoolTimeoutError
+        ProtocolError ProxyError QuotaExceeded QuotaExceededError QuotaExceededStatusError RateLimitError
+        RateLimited RateLimitedInStreamError ReadError RedirectError ResponseFailedError RetryLimitError
+        ServerError ServerOverloaded ServerOverloadedError ServerOverloadedInStreamError StreamClosedError
+        StreamError TlsError TokenRefreshError TokenStoreError TransportError UnexpectedContentError
+        UnexpectedStatusError UnsupportedOperationError UnsupportedParameterError UsageLimitReached
+        UsageLimitReachedError UsageLimitReachedInStreamError UsageNotIncluded UsageNotIncludedError
+        UsageNotIncludedInStreamError WriteError
     """,
     "events": """
         Completed Created ModelsEtag OutputItemAdded OutputItemDone OutputTextDelta RateLimits RawEvent
         ReasoningContentDelta ReasoningSummaryDelta ReasoningSummaryPartAdded RefusalDelta ResponseEvent
         ServerModel StreamRestarted ToolCallInputDelta
     """,
+    "guard.capacity": "CAPACITY_TEXTS CapacityGuard",
+    "guard.empty": "EmptyGuard",
+    "guard.garbled": "GarbleGuard",
+    "guard.markers": "MARKERS Marker active_markers",
     "items": """
         Compaction ContentPart CustomToolCall CustomToolCallOutput FunctionCall FunctionCallOutput InputFile
         InputImage InputText LocalShellCall Message OtherContent OtherItem OutputText Reasoning
@@ -90,6 +96,10 @@ _ROOMS = {
     """,
     "model_provider": "ModelProviderInfo WireApi azure_provider built_in_providers",
     "model_variants": "Credits LimitSource RateLimitSnapshot RateLimitWindow TokenUsage",
+    "models": """
+        BUILT_IN_MODELS EFFORTS MODEL_ALIASES ModelCatalogue ModelChoice ModelInfo parse_model_name parse_models
+    """,
+    "payload.calls": "without_orphans",
     "payload.tools": "parse_tool",
     "prompt": "CustomTool Effort FunctionTool Prompt RawTool ReasoningOptions Summary Tool ToolChoice Verbosity",
     "routed_client": "RoutedApiClient",

@@ -89,9 +89,14 @@ from codex_client.auth.store import (
 from codex_client.auth.tokens import (
     TokenSet as TokenSet,
 )
+from codex_client.backend_profile import (
+    BackendProfile as BackendProfile,
+    built_in_profiles as built_in_profiles,
+)
 from codex_client.client.config import (
     ChatConfig as ChatConfig,
     ClientConfig as ClientConfig,
+    GuardPolicy as GuardPolicy,
     ResponsesConfig as ResponsesConfig,
     RestartPolicy as RestartPolicy,
     RetryPolicy as RetryPolicy,
@@ -187,6 +192,7 @@ from codex_client.errors import (
     ContextWindowExceededError as ContextWindowExceededError,
     ContextWindowExceededStatusError as ContextWindowExceededStatusError,
     DnsError as DnsError,
+    DroppedParameterWarning as DroppedParameterWarning,
     EmptyResponseError as EmptyResponseError,
     FirstEventTimeoutError as FirstEventTimeoutError,
     FrameTooLargeError as FrameTooLargeError,
@@ -243,6 +249,7 @@ from codex_client.errors import (
     UnexpectedContentError as UnexpectedContentError,
     UnexpectedStatusError as UnexpectedStatusError,
     UnsupportedOperationError as UnsupportedOperationError,
+    UnsupportedParameterError as UnsupportedParameterError,
     UsageLimitReached as UsageLimitReached,
     UsageLimitReachedError as UsageLimitReachedError,
     UsageLimitReachedInStreamError as UsageLimitReachedInStreamError,
@@ -268,6 +275,21 @@ from codex_client.events import (
     ServerModel as ServerModel,
     StreamRestarted as StreamRestarted,
     ToolCallInputDelta as ToolCallInputDelta,
+)
+from codex_client.guard.capacity import (
+    CAPACITY_TEXTS as CAPACITY_TEXTS,
+    CapacityGuard as CapacityGuard,
+)
+from codex_client.guard.empty import (
+    EmptyGuard as EmptyGuard,
+)
+from codex_client.guard.garbled import (
+    GarbleGuard as GarbleGuard,
+)
+from codex_client.guard.markers import (
+    MARKERS as MARKERS,
+    Marker as Marker,
+    active_markers as active_markers,
 )
 from codex_client.items import (
     Compaction as Compaction,
@@ -306,6 +328,19 @@ from codex_client.model_variants import (
     RateLimitSnapshot as RateLimitSnapshot,
     RateLimitWindow as RateLimitWindow,
     TokenUsage as TokenUsage,
+)
+from codex_client.models import (
+    BUILT_IN_MODELS as BUILT_IN_MODELS,
+    EFFORTS as EFFORTS,
+    MODEL_ALIASES as MODEL_ALIASES,
+    ModelCatalogue as ModelCatalogue,
+    ModelChoice as ModelChoice,
+    ModelInfo as ModelInfo,
+    parse_model_name as parse_model_name,
+    parse_models as parse_models,
+)
+from codex_client.payload.calls import (
+    without_orphans as without_orphans,
 )
 from codex_client.payload.tools import (
     parse_tool as parse_tool,

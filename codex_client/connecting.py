@@ -13,6 +13,7 @@ from codex_client.auth.static import missing_key
 from codex_client.client.config import (
     ChatConfig,
     ClientConfig,
+    GuardPolicy,
     ResponsesConfig,
     RestartPolicy,
     RetryPolicy,
@@ -23,6 +24,7 @@ from codex_client.client.config import (
 from codex_client.errors import ConfigurationError
 from codex_client.masking import is_private, safe_url
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
+from codex_client.models import ModelCatalogue
 from codex_client.prompt import ReasoningOptions
 from codex_client.routed_client import RoutedApiClient
 
@@ -37,6 +39,8 @@ class ConnectOptions(TypedDict, total=False):
     reasoning: ReasoningOptions | None
     retry: RetryPolicy
     restart: RestartPolicy
+    guards: GuardPolicy
+    strict_parameters: bool
     timeouts: Timeouts
     limits: StreamLimits
     extra_headers: Mapping[str, str]
@@ -45,6 +49,7 @@ class ConnectOptions(TypedDict, total=False):
     telemetry: Telemetry | None
     customizer: RequestCustomizer | None
     rate_limits: RateLimitProvider | None
+    catalogue: ModelCatalogue
     clock: Clock
 
 
@@ -81,7 +86,7 @@ def connect(
     set. That nobody is logged in is told by the first turn (`LoginRequiredError`).
     """
     from_environment = provider is None and base_url is None
-    info = _provider_of_environment(wire_api) if from_environment else _provider(provider, base_url, wire_api)
+    info = resolve_provider(provider, base_url=base_url, wire_api=wire_api)
     auth = auth or (settings.API_KEY.read() if from_environment else None)
     model = model or settings.MODEL.read()
     if model is None:
@@ -98,15 +103,32 @@ def connect(
     return RoutedApiClient(config, owned=pool)
 
 
-def _pool_of_logins(provider: ModelProviderInfo, clock: Clock | None) -> CredentialPool:
-    """The accounts of this machine, as the command line keeps them. Loaded here: few programs use them."""
-    from codex_client.credentials.accounts import local_pool
+def resolve_provider(
+    provider: str | ModelProviderInfo | None = None,
+    *,
+    base_url: str | None = None,
+    wire_api: WireApi | str | None = None,
+) -> ModelProviderInfo:
+    """The server that `connect` asks for these arguments, else the environment's. Raises `ConfigurationError`."""
+    if provider is None and base_url is None:
+        return _provider_of_environment(wire_api)
+    return _provider(provider, base_url, wire_api)
 
+
+def require_private(provider: ModelProviderInfo) -> None:
+    """Raises `ConfigurationError` for a server to which the tokens of a login would travel in the clear."""
     if not is_private(provider.base_url):
         raise ConfigurationError(
             f"provider {provider.name!r}: base_url {safe_url(provider.base_url)!r} is not https, and the tokens of a "
             "login would travel in the clear; use https, or pass auth="
         )
+
+
+def _pool_of_logins(provider: ModelProviderInfo, clock: Clock | None) -> CredentialPool:
+    """The accounts of this machine, as the command line keeps them. Loaded here: few programs use them."""
+    from codex_client.credentials.accounts import local_pool
+
+    require_private(provider)
     return local_pool(provider=provider, clock=clock)
 
 

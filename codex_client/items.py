@@ -174,7 +174,11 @@ class Message(_Wire):
 
 
 class Reasoning(_Wire):
-    """Reasoning: a summary for people, the raw text where the server gives it, the encrypted form for the next turn."""
+    """Reasoning: a summary for people, the raw text where the server gives it, the encrypted form for the next turn.
+
+    `issuer` tags who encrypted it (a digest of server, account and model), for nobody else can read it. Clients set it;
+    it is kept with the item and never sent.
+    """
 
     type: Literal["reasoning"] = "reasoning"
     id: str | None = None
@@ -182,6 +186,7 @@ class Reasoning(_Wire):
     content: list[ReasoningText] | None = None
     encrypted_content: str | None = None
     status: str | None = None
+    issuer: str | None = None
 
     @property
     def text(self) -> str:

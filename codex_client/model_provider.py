@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
+from codex_client.backend_profile import AZURE, GENERIC_CHAT, GENERIC_RESPONSES, BackendProfile, known_profile
 from codex_client.errors import ConfigurationError
 from codex_client.masking import safe_url
 
@@ -40,7 +41,8 @@ class ModelProviderInfo:
     `authorization: Bearer …`. `env_http_headers`: header name to environment variable, left out while that is unset or
     blank. Retries count beyond the first try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the
     client's configuration. `include_usage`: whether a Chat server takes `stream_options.include_usage`.
-    `account_login`: the credential is a ChatGPT login; `connect` takes those of this machine.
+    `account_login`: the credential is a ChatGPT login; `connect` takes those of this machine. `profile`: what this kind
+    of server requires and refuses; None goes by the name and the host (see `backend`).
     """
 
     name: str
@@ -57,6 +59,7 @@ class ModelProviderInfo:
     stream_idle_timeout: float | None = None
     include_usage: bool = True
     account_login: bool = False
+    profile: BackendProfile | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wire_api", WireApi(self.wire_api))
@@ -78,6 +81,21 @@ class ModelProviderInfo:
         """Whether this is Azure, by name or by the host's known forms (codex's rule)."""
         base_url = self.base_url.lower()
         return self.name.lower() == "azure" or any(marker in base_url for marker in _AZURE_MARKERS)
+
+    @property
+    def backend(self) -> BackendProfile:
+        """The profile of this server: the one that was given, else told by the name or the host, else a generic one."""
+        if self.profile is not None:
+            return self.profile
+        if self.is_azure:
+            return AZURE
+        generic = GENERIC_RESPONSES if self.wire_api is WireApi.RESPONSES else GENERIC_CHAT
+        return known_profile(self.name.lower(), self.host) or generic
+
+    @property
+    def host(self) -> str:
+        """The host of the base URL, in lower case, without port."""
+        return urlsplit(self.base_url).hostname or ""
 
 
 _AZURE_MARKERS = (

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from codex_client.items import Message, ResponseItem, parse_item
 from codex_client.schema import arguments_model, description_of, model_schema
 
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Summary: TypeAlias = Literal["auto", "concise", "detailed", "none"]
 Verbosity: TypeAlias = Literal["low", "medium", "high"]
 ToolChoice: TypeAlias = str | Mapping[str, Any]
@@ -120,8 +120,9 @@ class Prompt:
     `input`: one string (a user message), or items; JSON objects are parsed as items. `tool_choice`: auto, none,
     required, or {"type": "function", "name": …}. `output_schema`: a JSON schema of an object, or a pydantic model; both
     are sent in strict form, with every object closed and every property required. `max_output_tokens` counts reasoning
-    too. `temperature` 0 to 2, `top_p` 0 to 1. `extra` is merged into the payload last and wins, for fields that this
-    library does not know.
+    too. `temperature` 0 to 2, `top_p` 0 to 1. `model` and `conversation_id` stand in for the client's own, so that one
+    client can serve many of both. `extra` is merged into the payload last and wins, for fields that this library does
+    not know.
     """
 
     input: str | Sequence[ResponseItem | Mapping[str, Any]]
@@ -140,6 +141,8 @@ class Prompt:
     top_p: float | None = None
     metadata: Mapping[str, str] | None = None
     extra: Mapping[str, Any] | None = None
+    model: str | None = field(default=None, kw_only=True)
+    conversation_id: str | None = field(default=None, kw_only=True)
 
     @cached_property
     def items(self) -> tuple[ResponseItem, ...]:

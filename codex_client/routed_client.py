@@ -17,6 +17,7 @@ from codex_client.stream import ResponseStream
 if TYPE_CHECKING:
     from codex_client.clients.generic import GenericClient
     from codex_client.decode.usage import UsageReport
+    from codex_client.models import ModelCatalogue
 
 C = TypeVar("C", bound=ClientConfig)
 
@@ -32,6 +33,11 @@ class RoutedApiClient:
         self.api: GenericClient = _client_for(config)
         self._owned = owned
 
+    @property
+    def config(self) -> ClientConfig:
+        """What the client behind it was made with."""
+        return self.api.config
+
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
         """See `GenericClient.stream`."""
         return self.api.stream(prompt)
@@ -43,6 +49,10 @@ class RoutedApiClient:
     async def usage(self) -> UsageReport:
         """See `GenericClient.usage`."""
         return await self.api.usage()
+
+    async def models(self, known: ModelCatalogue | None = None) -> ModelCatalogue:
+        """See `GenericClient.models`."""
+        return await self.api.models(known)
 
     async def aclose(self) -> None:
         """Close the connections that this client owns."""

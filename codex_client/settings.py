@@ -78,6 +78,12 @@ HOME = Variable(
     "CODEX_CLIENT_HOME", "the folder of the files of `file`", "`auth`", "the system's folder for a user's configuration"
 )
 ISSUER = Variable("CODEX_CLIENT_ISSUER", "the address of who issues the tokens", "`auth`", "`https://auth.openai.com`")
+GATEWAY_KEY = Variable(
+    "CODEX_CLIENT_GATEWAY_KEY",
+    "the key that callers show to `codex-client serve`",
+    "`--key`",
+    "no key, and callers on this machine only",
+)
 CODEX_HOME = Variable("CODEX_HOME", "the folder of codex's `auth.json`, to import from", "`home`", "`~/.codex`")
 ACCESS_TOKEN = Variable(
     "CODEX_ACCESS_TOKEN", "the access token of a ChatGPT account", "`auth`", "the accounts that are logged in", True

@@ -85,6 +85,17 @@ class ResponseStream:
             raise StopAsyncIteration
         return ready.popleft()
 
+    async def next_events(self) -> list[ResponseEvent]:
+        """The events that are there, in order, after a wait for the first one; empty when the turn is over.
+
+        They come in batches, one per network read: who hands them on does it once for each batch.
+        """
+        if not self._ready and not await self._pull():
+            return []
+        events = list(self._ready)
+        self._ready.clear()
+        return events
+
     async def collect(self) -> CollectedResponse:
         """Read on to the end and give the whole turn, what was iterated before included. Raises what iterating would
         raise.

@@ -13,7 +13,11 @@ from codex_client.model_provider import built_in_providers
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 # Each of these shows what a variable does: with it, without it, and with the argument that wins over it.
-BEHAVIOUR = [ROOT / "tests" / "test_connecting.py", ROOT / "tests" / "test_connecting_accounts.py"]
+BEHAVIOUR = [
+    ROOT / "tests" / "test_connecting.py",
+    ROOT / "tests" / "test_connecting_accounts.py",
+    ROOT / "tests" / "cli" / "test_cli_serve.py",
+]
 
 
 def test_the_page_holds_the_table_of_the_settings() -> None:

@@ -62,6 +62,22 @@ async def test_events_come_in_order_and_iteration_ends_for_good() -> None:
     await stream.aclose()
 
 
+async def test_events_come_in_batches_to_who_asks_for_them_so_and_none_twice() -> None:
+    stream = ResponseStream(WrittenSource(TURN[:3], TURN[3:]))
+    assert await anext(stream) == TURN[0]
+    assert [await stream.next_events() for _ in range(3)] == [TURN[1:3], TURN[3:], []]
+    assert stream.response.items == (Message.assistant("abc"),)
+    await stream.aclose()
+
+
+async def test_an_error_comes_behind_the_last_batch() -> None:
+    stream = ResponseStream(WrittenSource(TURN[:2], StreamClosedError("cut")))
+    assert await stream.next_events() == TURN[:2]
+    with pytest.raises(StreamClosedError, match="cut"):
+        await stream.next_events()
+    await stream.aclose()
+
+
 async def test_collect_gives_the_whole_turn_after_a_part_was_iterated() -> None:
     stream = ResponseStream(WrittenSource(TURN[:3], TURN[3:]))
     assert await anext(stream) == TURN[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from codex_client.classify.advice import JsonObject, finite, told_delay, told_headers, told_moment
+from codex_client.classify.texts import refused_parameter
 from codex_client.masking import mask_secrets
 from codex_client.retry_advice import LIMIT_HEADER, text_delay
 
@@ -52,6 +53,7 @@ def parse_failure(value: Any, *, now: float | None = None) -> ServerFailure:
     layers, text = _unwrap(value)
     places = list(_places(layers))
     code, message = _code(layers, text), _message(layers, text)
+    param = _param(layers) or refused_parameter(message or "")
     upstream = _upstream(places)
     if upstream is not None:
         message = _joined(message, upstream.message)
@@ -63,7 +65,7 @@ def parse_failure(value: Any, *, now: float | None = None) -> ServerFailure:
         code=code,
         error_type=_error_type(layers),
         message=message,
-        param=_param(layers),
+        param=param,
         status=_status(layers),
         retry_after=delay if in_structure else text_delay(message or ""),
         resets_at=resets_at,

@@ -26,6 +26,23 @@ class _Rule:
     pattern: re.Pattern[str]
 
 
+# Unsupported parameter: 'x'; Unknown parameter: x; Unrecognized request argument supplied: x; unknown field "x"; and
+# the other way round, parameter 'x' is not supported.
+_PARAMETER = re.compile(
+    r"\b(?:unsupported|unknown|unrecogni[sz]ed|unexpected) (?:request )?(?:parameter|argument|field|property)"
+    r"(?:s|\(s\))?(?: supplied)?:? {0,2}['\"`]?(?P<after>[A-Za-z_][\w.\[\]]{0,100})"
+    r"|\b(?:parameter|argument|field|property):? {0,2}['\"`](?P<before>[A-Za-z_][\w.\[\]]{0,100})['\"`] is "
+    r"(?:not (?:supported|permitted|allowed)|unsupported)",
+    re.IGNORECASE,
+)
+
+
+def refused_parameter(message: str) -> str | None:
+    """The parameter that a message calls unsupported or unknown, None where it does not speak of one."""
+    found = _PARAMETER.search(message)
+    return found and (found["after"] or found["before"]).rstrip(".")
+
+
 def _rule(meaning: Meaning, statuses: set[int], *patterns: str) -> _Rule:
     return _Rule(meaning, frozenset(statuses), re.compile("|".join(patterns), re.IGNORECASE))
 

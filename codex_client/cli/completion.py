@@ -12,6 +12,7 @@ from codex_client.auth.tokens import TokenSet
 from codex_client.cli.output import printable
 from codex_client.cli.surroundings import Accounts, Surroundings, kept_accounts, used_accounts
 from codex_client.errors import CodexError
+from codex_client.model_provider import built_in_providers
 
 
 def kept_keys(incomplete: str) -> list[tuple[str, str]]:
@@ -28,6 +29,11 @@ def import_sources(incomplete: str) -> list[tuple[str, str]]:
     """The words for `import`; where none fits, the shell goes on with files."""
     known = (("codex", "the Codex CLI's login"), ("env", "the environment's variables"))
     return [each for each in known if each[0].startswith(incomplete)]
+
+
+def provider_names(incomplete: str) -> list[str]:
+    """The names of the providers that are known."""
+    return [name for name in built_in_providers() if name.startswith(incomplete)]
 
 
 def _keys(

@@ -13,6 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState
 from codex_client.api import ApiRequest, AttemptOutcome, AuthProvider, Lease, Retry, TurnObserver
 from codex_client.client.answer import HttpAnswer, report_quietly
 from codex_client.client.config import ClientConfig
+from codex_client.client.outgoing import Outgoing
 from codex_client.client.retry import AttemptBudget, delay, should_retry
 from codex_client.errors import AuthenticationError, CodexError, RetryLimitError, UnexpectedStatusError
 
@@ -21,12 +22,14 @@ class Attempts:
     """Runs `send` with a fresh credential until it gives an answer.
 
     Every attempt is told to the observer, every failed one to the auth provider; an attempt that was cancelled is
-    reported with neither status nor error.
+    reported with neither status nor error. After a refusal the `request` may change itself; that attempt draws on no
+    retry.
     """
 
     def __init__(
         self,
         send: Callable[[Lease], Awaitable[HttpAnswer]],
+        request: Outgoing,
         *,
         config: ClientConfig,
         auth: AuthProvider,
@@ -35,6 +38,7 @@ class Attempts:
         dice: Callable[[], float],
     ) -> None:
         self._send = send
+        self._request = request
         self._config = config
         self._auth = auth
         self._budget = budget
@@ -42,6 +46,7 @@ class Attempts:
         self._dice = dice
         self._refresh = False
         self._rotate = False
+        self._amended = False
 
     async def run(self) -> HttpAnswer:
         """The first answer. Raises what the last attempt failed with, or `RetryLimitError`."""
@@ -58,10 +63,10 @@ class Attempts:
 
     async def _attempt(self) -> HttpAnswer:
         number, clock = self._budget.begin_attempt(), self._config.clock
-        self._rotate = False
+        self._rotate = self._amended = False
         began = clock.monotonic()
         try:
-            lease = await self._auth.lease(conversation_id=self._config.conversation_id, forced_refresh=self._refresh)
+            lease = await self._auth.lease(conversation_id=self._request.conversation_id, forced_refresh=self._refresh)
         except CodexError as error:
             self._record(number, began, error=error)
             raise
@@ -111,19 +116,21 @@ class Attempts:
 
     def _is_worth_another(self, state: RetryCallState) -> bool:
         self._rotate = self._rotate and self._budget.take_rotation()
-        if self._rotate:
+        error = _error_of(state)
+        self._amended = not self._rotate and isinstance(error, CodexError) and self._request.amend(error)
+        if self._rotate or self._amended:
             return True
         can_refresh = self._auth.can_refresh and not self._budget.refreshed
-        return should_retry(_error_of(state), self._config.retry, can_refresh=can_refresh)
+        return should_retry(error, self._config.retry, can_refresh=can_refresh)
 
     def _none_left(self, state: RetryCallState) -> bool:
         # A new credential is worth its try even where nothing is retried; there is one in a turn.
-        is_free = self._rotate or isinstance(_error_of(state), AuthenticationError)
+        is_free = self._rotate or self._amended or isinstance(_error_of(state), AuthenticationError)
         return self._budget.request_retries_left <= 0 and not is_free
 
     def _delay(self, state: RetryCallState) -> float:
         error = _failure_of(state)
-        if self._rotate or isinstance(error, AuthenticationError):
+        if self._rotate or self._amended or isinstance(error, AuthenticationError):
             return 0.0
         return delay(self._config.retry, self._budget.request_retries + 1, error.retry_after, self._dice())
 
@@ -131,7 +138,7 @@ class Attempts:
         error = _failure_of(state)
         if isinstance(error, AuthenticationError) and not self._rotate:
             self._budget.refreshed = self._refresh = True
-        elif not self._rotate:
+        elif not self._rotate and not self._amended:
             self._budget.take_request_retry()
         if self._observer is not None:
             self._observer.record(Retry("request", self._budget.attempts + 1, state.upcoming_sleep, error))

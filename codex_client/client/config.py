@@ -19,6 +19,7 @@ from codex_client.api import (
 from codex_client.client.framer import DEFAULT_MAX_FRAME_BYTES
 from codex_client.errors import ConfigurationError, MissingExtraError
 from codex_client.model_provider import ModelProviderInfo, WireApi
+from codex_client.models import BUILT_IN_MODELS, ModelCatalogue
 from codex_client.prompt import ReasoningOptions
 
 T = TypeVar("T", int, float)
@@ -30,6 +31,7 @@ _PACKAGES = {"http2": "h2", "aiohttp": "aiohttp"}
 # Codex's defaults (its provider configuration and its retry ladder).
 _DEFAULT_REQUEST_MAX_RETRIES = 4
 _DEFAULT_STREAM_MAX_RETRIES = 5
+_DEFAULT_FIRST_EVENT = 300.0
 _DEFAULT_IDLE = 300.0
 
 
@@ -77,18 +79,50 @@ class RestartPolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GuardPolicy:
+    """What is done about bad output that a server calls good.
+
+    `garbled`: look for control notation of the model in the text of turns that offer tools, and in all turns for an "at
+    capacity" in place of an answer (an overloaded server); `empty`: for turns that complete without text, call or
+    refusal. None leaves it to the provider's profile. `hold`: "tail" gives text live but for its last characters, as
+    many as a marker may still grow from; "all" holds everything back to the end of the turn, so that a retry is
+    possible for its whole length. `markers` beside the built-in ones, plain text. A garbled turn is asked for at most
+    `garbled_attempts` times in all, an empty one `empty_retries` times more, with the retry policy's delays; both only
+    while nothing of it has been released (or with `RestartPolicy(after_output="restart")`).
+    """
+
+    garbled: bool | None = None
+    empty: bool | None = None
+    hold: Literal["tail", "all"] = "tail"
+    markers: tuple[str, ...] = ()
+    garbled_attempts: int = 3
+    empty_retries: int = 2
+
+    def __post_init__(self) -> None:
+        if self.hold not in ("tail", "all"):
+            raise ConfigurationError(f"GuardPolicy.hold is {self.hold!r}; it is 'tail' or 'all'")
+        if self.garbled_attempts < 1 or self.empty_retries < 0:
+            raise ConfigurationError(
+                f"GuardPolicy: garbled_attempts {self.garbled_attempts} must be >= 1 "
+                f"and empty_retries {self.empty_retries} >= 0"
+            )
+        if not all(self.markers):
+            raise ConfigurationError("GuardPolicy.markers holds an empty text, which stands everywhere; leave it out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timeouts:
     """Limits in seconds.
 
     `first_event`: from sending an attempt to its headers, and the waiting from there to its first frame. `idle`: the
     waiting for each further frame; comments and partial bytes do not count, nor does the time that the caller takes.
-    None for `idle`: the provider's `stream_idle_timeout`, else 300.
+    None for `first_event`: the profile's, else 300; for `idle`: the provider's `stream_idle_timeout`, else 300.
     """
 
     connect: float = 15.0
     write: float = 30.0
     pool: float = 60.0
-    first_event: float = 300.0
+    first_event: float | None = None
     idle: float | None = None
 
     def __post_init__(self) -> None:
@@ -124,8 +158,10 @@ class ClientConfig:
 
     `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id`
     names the conversation to the server (session headers, default prompt cache key). `reasoning` applies where a prompt
-    sets none. `extra_headers` win over the provider's. `http_client` (of httpx or httpx2) is used as it is and never
-    closed; without one, `transport` says what carries the requests:
+    sets none. `strict_parameters`: what the provider is known to refuse is an `UnsupportedParameterError`, and not left
+    out with a `DroppedParameterWarning`. `catalogue` tells which efforts and verbosities the models take, and other
+    names of theirs. `extra_headers` win over the provider's. `http_client` (of httpx or httpx2) is used as it is and
+    never closed; without one, `transport` says what carries the requests:
 
     | transport | what it is                                                                  | extra     |
     |-----------|-----------------------------------------------------------------------------|-----------|
@@ -142,6 +178,8 @@ class ClientConfig:
     reasoning: ReasoningOptions | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     restart: RestartPolicy = field(default_factory=RestartPolicy)
+    guards: GuardPolicy = field(default_factory=GuardPolicy)
+    strict_parameters: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: StreamLimits = field(default_factory=StreamLimits)
     extra_headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -150,6 +188,7 @@ class ClientConfig:
     telemetry: Telemetry | None = None
     customizer: RequestCustomizer | None = None
     rate_limits: RateLimitProvider | None = None
+    catalogue: ModelCatalogue = field(default=BUILT_IN_MODELS, repr=False)
     clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
@@ -168,6 +207,10 @@ class ClientConfig:
         return _first_set(self.retry.stream_max_retries, self.provider.stream_max_retries, _DEFAULT_STREAM_MAX_RETRIES)
 
     @property
+    def first_event_timeout(self) -> float:
+        return _first_set(self.timeouts.first_event, self.provider.backend.first_event_timeout, _DEFAULT_FIRST_EVENT)
+
+    @property
     def idle_timeout(self) -> float:
         return _first_set(self.timeouts.idle, self.provider.stream_idle_timeout, _DEFAULT_IDLE)
 
@@ -181,6 +224,8 @@ class ResponsesConfig(ClientConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_wire_api(self.provider, WireApi.RESPONSES, "ResponsesApiClient requires a Responses provider")
+        if self.store and not self.provider.backend.stores:
+            raise ConfigurationError(f"provider {self.provider.name!r} stores no responses; leave store out")
 
 
 @dataclass(frozen=True, kw_only=True)

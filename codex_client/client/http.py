@@ -19,10 +19,12 @@ from anyio.lowlevel import EventLoopToken, current_token
 from codex_client.api import AuthProvider, HttpClient, Lease, TurnObserver
 from codex_client.client.answer import HttpAnswer
 from codex_client.client.attempts import Attempts
+from codex_client.client.compression import ENCODING, compressed, compresses, is_worth_it
 from codex_client.client.config import ClientConfig
 from codex_client.client.connection_pool import loop_is_over
 from codex_client.client.connections import RequestBody, new_http_client
 from codex_client.client.http_errors import transport_error
+from codex_client.client.outgoing import Outgoing
 from codex_client.client.rate_limits import HeaderRateLimits
 from codex_client.client.redirects import redirect_location, redirect_target
 from codex_client.client.request_headers import request_headers, secret_values
@@ -64,6 +66,7 @@ class RequestExecutor:
         self.url: str = config.provider.base_url.rstrip("/") + config.provider.wire_api.path
         self._config = config
         self._auth = auth
+        self._compresses = compresses(config.provider)
         self._dice = dice
         self._new_request_id = new_request_id
         self._environ = environ
@@ -76,10 +79,14 @@ class RequestExecutor:
         self._buried: dict[EventLoopToken, deque[HttpAnswer]] = {}
         self._closed = False
 
-    async def open(self, body: bytes, *, budget: AttemptBudget, observer: TurnObserver | None = None) -> HttpAnswer:
-        """Send `body` until a server answers it, at most as often as the budget allows. The caller closes the answer.
+    async def open(
+        self, request: Outgoing | bytes, *, budget: AttemptBudget, observer: TurnObserver | None = None
+    ) -> HttpAnswer:
+        """Send a request until a server answers it, at most as often as the budget allows. The caller closes the
+        answer.
 
-        Every attempt carries the same bytes and the same `x-client-request-id`, and a credential of its own. Failed
+        Bytes are a body in the configuration's conversation. Every attempt with one account carries the same bytes,
+        unless the request is amended, and all of them the same `x-client-request-id`, and a credential each. Failed
         attempts are reported to the auth provider here; the one that is answered is reported by who reads the answer.
         Raises what the last attempt failed with: a `TransportError`, an `UnexpectedStatusError`, a
         `FirstEventTimeoutError`, an error of the auth provider; wrapped in a `RetryLimitError` where it was worth
@@ -91,9 +98,11 @@ class RequestExecutor:
         self._raise_if_closed()
         await self._finish_buried()
         request_id = budget.client_request_id = budget.client_request_id or self._new_request_id()
-        send = partial(self._send, body, request_id)
+        if isinstance(request, bytes):
+            request = Outgoing(request, conversation_id=self._config.conversation_id)
+        send = partial(self._send, request, request_id)
         return await Attempts(
-            send, config=self._config, auth=self._auth, budget=budget, observer=observer, dice=self._dice
+            send, request, config=self._config, auth=self._auth, budget=budget, observer=observer, dice=self._dice
         ).run()
 
     async def aclose(self) -> None:
@@ -147,11 +156,22 @@ class RequestExecutor:
         error.retryable = False
         return error
 
-    async def _send(self, body: bytes, client_request_id: str, lease: Lease) -> HttpAnswer:
+    async def _send(self, request: Outgoing, client_request_id: str, lease: Lease) -> HttpAnswer:
         """One attempt: the answer with a good status, or an error."""
         # It may have been closed while the credential was fetched, or before another try.
         self._raise_if_closed()
-        headers = request_headers(self._config, lease, client_request_id=client_request_id, environ=self._environ)
+        headers = request_headers(
+            self._config,
+            lease,
+            client_request_id=client_request_id,
+            environ=self._environ,
+            conversation_id=request.conversation_id,
+            of_turn=request.headers_for(lease),
+        )
+        body = request.body_for(lease)
+        # Who sets an encoding sends it through a client that does it.
+        if self._compresses and is_worth_it(body) and "content-encoding" not in headers:
+            body, headers["content-encoding"] = compressed(body), ENCODING
         try:
             answer = await self._answer(body, headers, lease)
         except Exception as error:
@@ -165,7 +185,7 @@ class RequestExecutor:
 
     async def _answer(self, body: bytes, headers: Mapping[str, str], lease: Lease) -> HttpAnswer:
         """The first answer that is no redirect, whatever its status."""
-        clock, limit = self._config.clock, self._config.timeouts.first_event
+        clock, limit = self._config.clock, self._config.first_event_timeout
         post = partial(self._post, body, headers, lease, clock.monotonic())
         with clock.move_on_after(limit):
             return await self._follow(post)

@@ -17,26 +17,34 @@ from codex_client.version import __version__
 # RFC 9110, 5.1 and 5.5: a name is a token, a value visible characters, spaces and tabs.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BAD_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
+# A turn's state is opaque, and who has it may speak for the session.
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature|turn-state", re.IGNORECASE)
 # Anything shorter is no secret, and blanking it would tear holes into ordinary words.
 _MIN_SECRET_CHARS = 8
 _BLANK = "***"
 
 
 def request_headers(
-    config: ClientConfig, lease: Lease, *, client_request_id: str, environ: Mapping[str, str]
+    config: ClientConfig,
+    lease: Lease,
+    *,
+    client_request_id: str,
+    environ: Mapping[str, str],
+    conversation_id: str | None = None,
+    of_turn: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The headers, with lower-case names and values that HTTP can carry.
 
-    Who comes later wins: the defaults, the provider, the provider's environment variables, `extra_headers`, the
-    customizer, the credential. The conversation's id goes out under both generations of names that codex servers read:
-    `conversation_id` and `session_id` (2025), `session-id` and `thread-id` (2026). Raises `ConfigurationError` for a
-    header that HTTP cannot carry; it names the header, never the value.
+    Who comes later wins: the defaults, the profile, `of_turn`, the provider, the provider's environment variables,
+    `extra_headers`, the customizer, the credential. The conversation's id goes out under both generations of names that
+    codex servers read: `conversation_id` and `session_id` (2025), `session-id` and `thread-id` (2026). Raises
+    `ConfigurationError` for a header that HTTP cannot carry; it names the header, never the value.
     """
-    headers = _defaults(config, client_request_id)
+    headers = _defaults(conversation_id, client_request_id)
     provider = config.provider
     from_environment = {name: environ.get(variable, "") for name, variable in provider.env_http_headers.items()}
-    for layer in (provider.http_headers, _not_blank(from_environment), config.extra_headers):
+    configured = (provider.backend.headers, of_turn or {}, provider.http_headers, _not_blank(from_environment))
+    for layer in (*configured, config.extra_headers):
         headers |= _lower(layer)
     if config.customizer is not None:
         config.customizer.customize(headers)
@@ -81,7 +89,7 @@ def _overlap(text: str, secret: str) -> int:
     return next((count for count in range(len(secret) - 1, 0, -1) if text.endswith(secret[:count])), 0)
 
 
-def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
+def _defaults(conversation_id: str | None, client_request_id: str) -> dict[str, str]:
     headers = {
         "accept": "text/event-stream",
         "accept-encoding": ACCEPTED,
@@ -89,9 +97,9 @@ def _defaults(config: ClientConfig, client_request_id: str) -> dict[str, str]:
         "user-agent": user_agent(),
         "x-client-request-id": client_request_id,
     }
-    if config.conversation_id:
+    if conversation_id:
         names = ("conversation_id", "session_id", "session-id", "thread-id")
-        headers |= dict.fromkeys(names, config.conversation_id)
+        headers |= dict.fromkeys(names, conversation_id)
     return headers
 
 

@@ -14,10 +14,11 @@ class AttemptBudget:
 
     The turn makes at most 1 + request_max_retries + stream_max_retries attempts, and each layer draws only on its own
     share, so that the two do not multiply. The one retry after a refreshed credential draws on neither, nor does the
-    move to another account.
+    move to another account. What a guard refuses is counted here, and bounded by `GuardPolicy`.
 
     `attempts`: begun so far. `client_request_id`: the id that all of them carry, set by the first. `refreshed`: a 401
-    has been answered with a new credential, which happens once in a turn for each account.
+    has been answered with a new credential, which happens once in a turn for each account. `garbled` and `empty` count
+    the attempts that a guard refused.
     """
 
     def __init__(self, request_max_retries: int, stream_max_retries: int) -> None:
@@ -25,6 +26,8 @@ class AttemptBudget:
         self.request_retries: int = 0
         self.stream_restarts: int = 0
         self.rotations: int = 0
+        self.garbled: int = 0
+        self.empty: int = 0
         self.refreshed: bool = False
         self.client_request_id: str | None = None
         self._request_max_retries = request_max_retries

@@ -16,7 +16,8 @@ from codex_client.client.rate_limits import HeaderRateLimits
 from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
 from codex_client.errors import CodexError, IdleTimeoutError, ReadError, ResponseFailedError, StreamClosedError
-from codex_client.events import RateLimits, ResponseEvent
+from codex_client.events import OutputItemDone, RateLimits, ResponseEvent
+from codex_client.items import Reasoning
 from codex_client.model_variants import RateLimitSnapshot
 
 FeedRun: TypeAlias = Callable[[Sequence[RawFrame], int], Sequence[ResponseEvent]]
@@ -29,12 +30,20 @@ def is_whole(data: str) -> bool:
     return data.strip() in _END_MARKERS or is_complete_json(data)
 
 
+def _tagged(event: ResponseEvent, issuer: str) -> ResponseEvent:
+    """The event with its encrypted reasoning tagged."""
+    if isinstance(event, OutputItemDone) and isinstance(event.item, Reasoning) and event.item.encrypted_content:
+        return replace(event, item=event.item.model_copy(update={"issuer": issuer}))
+    return event
+
+
 class Attempt:
     """The events of one answer, in batches, one per network read.
 
     States: the headers' events; then either a JSON body in one piece, or frames; then over. A failure is kept until the
     events that came before it have been handed out. `report` is told how it ended, once. `rate_limits` reads the
-    headers that a failure inside the stream may carry; `clock` dates what the stream tells of limits.
+    headers that a failure inside the stream may carry; `clock` dates what the stream tells of limits. `issuer` tags
+    the encrypted reasoning.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class Attempt:
         on_frame: Callable[[ServerSentEvent], None] | None = None,
         rate_limits: RateLimitProvider | None = None,
         clock: Clock | None = None,
+        issuer: str | None = None,
     ) -> None:
         self._answer = answer
         self._reader = reader
@@ -58,6 +68,7 @@ class Attempt:
         self._feed_run: FeedRun | None = getattr(decoder, "feed_run", None)
         self._limits_reader = rate_limits or HeaderRateLimits()
         self._clock = clock or SystemClock()
+        self._issuer = issuer
         self._began = False
         self._failure: CodexError | None = None
         self._may_rotate = False
@@ -101,6 +112,7 @@ class Attempt:
             except CodexError as error:
                 self._failure = error
                 break
+            self._complete(events)
             self._failure = self._failure or self._decoder.failure
             if isinstance(self._failure, ResponseFailedError):
                 self._date_failure(self._failure)
@@ -159,8 +171,6 @@ class Attempt:
                 self._decode_each(frames, events)
         except CodexError as error:
             self._failure = error
-        if RateLimits in map(type, events):
-            self._date_limits(events)
         return events
 
     def _decode_each(self, frames: Iterable[ServerSentEvent], events: list[ResponseEvent]) -> None:
@@ -186,8 +196,15 @@ class Attempt:
                 self._decode_each(frames[position : position + 1], events)
                 position += 1
 
+    def _complete(self, events: list[ResponseEvent]) -> None:
+        """Add what decoders do not know: they have no clock, and no account."""
+        kinds = set(map(type, events))
+        if RateLimits in kinds:
+            self._date_limits(events)
+        if OutputItemDone in kinds and self._issuer is not None:
+            events[:] = [_tagged(event, self._issuer) for event in events]
+
     def _date_limits(self, events: list[ResponseEvent]) -> None:
-        """Decoders have no clock."""
         now = self._clock.time()
         for index, event in enumerate(events):
             if isinstance(event, RateLimits):

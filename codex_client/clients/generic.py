@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+from uuid import uuid4
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.api import (
@@ -24,16 +26,23 @@ from codex_client.client.rate_limits import HeaderRateLimits, models_etag, serve
 from codex_client.client.retry import AttemptBudget
 from codex_client.client.sse import FrameReader
 from codex_client.clients.attempt import Attempt
+from codex_client.clients.guarded import GuardedAttempt, Guards, guards_of
 from codex_client.clients.restart import RestartingSource
 from codex_client.clients.turn import TurnBlock, TurnWatch
+from codex_client.clients.turn_request import Learnt, TurnRequest
 from codex_client.events import ModelsEtag, RateLimits, ResponseEvent, ServerModel
-from codex_client.payload.encode import encode_payload
 from codex_client.prompt import Prompt
 from codex_client.stream import EventSource, ResponseStream
 
 if TYPE_CHECKING:
     from codex_client.client.exchange import Exchange
     from codex_client.decode.usage import UsageReport
+    from codex_client.models import ModelCatalogue
+
+C = TypeVar("C", bound=ClientConfig)
+
+# Codex's list of models holds the instructions for each, some 40 kB; routers list hundreds of models.
+_MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 class GenericClient:
@@ -44,23 +53,34 @@ class GenericClient:
     """
 
     def __init__(self, config: ClientConfig, *, builder: PayloadBuilder, decoder: DecoderFactory) -> None:
-        self._config = config
+        config = self._config = in_conversation(config)
         self._builder = builder
         self._decoder = decoder
         self._auth = _resolve_auth(config)
         self._executor = RequestExecutor(config, auth=self._auth)
+        self._learnt = Learnt(config)
         self._exchange: Exchange | None = None
         self._closed = False
+
+    @property
+    def config(self) -> ClientConfig:
+        """What it was made with."""
+        return self._config
 
     def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
         """One turn, as `async with client.stream(prompt) as stream`.
 
         A prompt that cannot be sent is refused here, before any network use (`InvalidPayloadError`,
-        `UnsupportedOperationError`). Entering the block sends the request and raises what the request layer raises;
+        `UnsupportedOperationError`). What the provider refuses by a 400 that names it is left out, and the request sent
+        once more, with a `DroppedParameterWarning`: parameters (unless `strict_parameters`) and encrypted reasoning,
+        never what changes the meaning. Entering the block sends the request and raises what the request layer raises;
         leaving it, in whatever way, closes the response.
         """
-        body = encode_payload(self._builder.build(prompt))
-        return TurnBlock(lambda watch: self._open_source(body, watch), lambda: self._start_watch(prompt))
+        request = TurnRequest(prompt, self._builder, self._config, self._learnt)
+        guards = guards_of(prompt, self._config)
+        return TurnBlock(
+            lambda watch: self._open_source(request, guards, watch), lambda: self._start_watch(prompt, request)
+        )
 
     async def collect(self, prompt: Prompt) -> CollectedResponse:
         """The same turn, awaited whole."""
@@ -73,18 +93,25 @@ class GenericClient:
         Other providers have no such endpoint (`NotFoundError`). One forced refresh after a 401, no other retry. Raises
         what a turn's request raises, and `UnexpectedContentError` for an answer that tells no usage.
         """
-        if self._closed:
-            raise RuntimeError("the client is closed; make a new one")
-        # Few programs ask, so the others do not wait for it.
-        from codex_client.client.exchange import Exchange
         from codex_client.clients.usage import fetch_usage
 
-        config = self._config
-        self._exchange = self._exchange or Exchange(
-            http_client=config.http_client, transport=config.transport, timeouts=config.timeouts, clock=config.clock
-        )
+        config, exchange = self._config, self._small_requests()
         return await fetch_usage(
-            config.provider, self._auth, self._exchange, clock=config.clock, headers=config.extra_headers
+            config.provider, self._auth, exchange, clock=config.clock, headers=config.extra_headers
+        )
+
+    async def models(self, known: ModelCatalogue | None = None) -> ModelCatalogue:
+        """The models that the provider lists, and nothing but what it says of them.
+
+        `BUILT_IN_MODELS.merged(…)` adds what the library knows. `known`: what this gave before; where the server says
+        that it still holds, it comes back with its new age. One forced refresh after a 401, no other retry. Raises what
+        a turn's request raises, and `UnexpectedContentError` for an answer that lists no models.
+        """
+        from codex_client.clients.models import fetch_models
+
+        config, exchange = self._config, self._small_requests()
+        return await fetch_models(
+            config.provider, self._auth, exchange, clock=config.clock, known=known, headers=config.extra_headers
         )
 
     async def aclose(self) -> None:
@@ -104,22 +131,42 @@ class GenericClient:
     ) -> None:
         await self.aclose()
 
-    async def _open_source(self, body: bytes, watch: TurnWatch | None) -> EventSource:
+    def _small_requests(self) -> Exchange:
+        if self._closed:
+            raise RuntimeError("the client is closed; make a new one")
+        if self._exchange is None:
+            # Few programs ask, so the others do not wait for it.
+            from codex_client.client.exchange import Exchange
+
+            config = self._config
+            self._exchange = Exchange(
+                http_client=config.http_client,
+                transport=config.transport,
+                timeouts=config.timeouts,
+                clock=config.clock,
+                max_body_bytes=_MAX_ANSWER_BYTES,
+            )
+        return self._exchange
+
+    async def _open_source(self, request: TurnRequest, guards: Guards, watch: TurnWatch | None) -> EventSource:
         config = self._config
+        request.begin()
         budget = AttemptBudget(
             request_max_retries=config.request_max_retries, stream_max_retries=config.stream_max_retries
         )
         observer = watch.observer if watch else None
 
-        async def open_attempt() -> Attempt:
-            return await self._open_attempt(body, budget, watch)
+        async def open_attempt() -> Attempt | GuardedAttempt:
+            attempt = await self._open_attempt(request, budget, watch)
+            return GuardedAttempt(attempt, guards) if guards else attempt
 
         first = await open_attempt()
         return RestartingSource(first, open_attempt, config=config, budget=budget, observer=observer)
 
-    async def _open_attempt(self, body: bytes, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
+    async def _open_attempt(self, request: TurnRequest, budget: AttemptBudget, watch: TurnWatch | None) -> Attempt:
         config = self._config
-        answer = await self._executor.open(body, budget=budget, observer=watch.observer if watch else None)
+        answer = await self._executor.open(request, budget=budget, observer=watch.observer if watch else None)
+        request.learn(answer.lease, answer.headers)
         # What the headers tell is kept and shown, so a credential that they echo must go first.
         told = {name: answer.clean(value) for name, value in answer.headers.items()}
         report = _once(partial(self._auth.report, answer.lease))
@@ -128,7 +175,7 @@ class GenericClient:
             reader = FrameReader(
                 answer,
                 clock=config.clock,
-                first_event=config.timeouts.first_event,
+                first_event=config.first_event_timeout,
                 idle=config.idle_timeout,
                 max_frame_bytes=config.limits.max_frame_bytes,
             )
@@ -146,26 +193,34 @@ class GenericClient:
                 on_frame=watch.on_frame if watch else None,
                 rate_limits=config.rate_limits,
                 clock=config.clock,
+                issuer=request.issuer_of(answer.lease),
             )
         except BaseException:
             # A decoder or a rate-limit provider that was plugged in may raise; the answer must not stay open for it.
             await answer.aclose()
             raise
 
-    def _start_watch(self, prompt: Prompt) -> TurnWatch | None:
+    def _start_watch(self, prompt: Prompt, request: TurnRequest) -> TurnWatch | None:
         config = self._config
         if config.telemetry is None:
             return None
         context = TurnContext(
             provider=config.provider.name,
             wire_api=config.provider.wire_api.value,
-            model=config.model,
+            model=request.model,
             url=self._executor.url,
-            conversation_id=config.conversation_id,
+            conversation_id=request.conversation_id,
             prompt=prompt,
         )
         observer = config.telemetry.start_turn(context)
         return TurnWatch(observer, config.clock) if observer is not None else None
+
+
+def in_conversation(config: C) -> C:
+    """The configuration with a conversation of its own, where the provider needs one and none was given."""
+    if config.conversation_id or not config.provider.backend.needs_conversation:
+        return config
+    return replace(config, conversation_id=str(uuid4()))
 
 
 def _once(

@@ -6,8 +6,8 @@ not their product.
 
 from __future__ import annotations
 
+import logging
 import random
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -15,11 +15,12 @@ from codex_client.api import Retry, TurnObserver
 from codex_client.client.config import ClientConfig, RetryPolicy
 from codex_client.client.retry import AttemptBudget, delay, should_retry
 from codex_client.clients.attempt import Attempt
-from codex_client.errors import CodexError, RetryLimitError
-from codex_client.events import Created, ModelsEtag, RateLimits, RawEvent, ResponseEvent, ServerModel, StreamRestarted
+from codex_client.clients.guarded import GuardedAttempt
+from codex_client.errors import CodexError, EmptyResponseError, GarbledOutputError, RetryLimitError
+from codex_client.events import ResponseEvent, StreamRestarted
+from codex_client.guard.structure import HANDSHAKE
 
-# What a server says before it has begun to answer; having handed it out does not stand against a second try.
-_HANDSHAKE = (Created, RateLimits, ServerModel, ModelsEtag, RawEvent)
+_log = logging.getLogger("codex_client")
 
 
 class RestartingSource:
@@ -27,13 +28,14 @@ class RestartingSource:
 
     `first` is the attempt that has been opened already, `open_attempt` sends the request again and gives its answer.
     After the first event that is no handshake the turn is released: from then on a failure is raised, unless the policy
-    says restart, which puts a `StreamRestarted` into the stream.
+    says restart, which puts a `StreamRestarted` into the stream. Where a failure is raised, what guards held of a good
+    answer goes out before it.
     """
 
     def __init__(
         self,
-        first: Attempt,
-        open_attempt: Callable[[], Awaitable[Attempt]],
+        first: Attempt | GuardedAttempt,
+        open_attempt: Callable[[], Awaitable[Attempt | GuardedAttempt]],
         *,
         config: ClientConfig,
         budget: AttemptBudget,
@@ -48,6 +50,7 @@ class RestartingSource:
         self._attempt = first
         self._due = False
         self._released = False
+        self._failure: CodexError | None = None
 
     @property
     def request_id(self) -> str | None:
@@ -62,7 +65,7 @@ class RestartingSource:
         return self._attempt.headers
 
     @property
-    def ignored(self) -> Counter[str]:
+    def ignored(self) -> Mapping[str, int]:
         return self._attempt.ignored
 
     @property
@@ -72,6 +75,8 @@ class RestartingSource:
     async def next_events(self) -> Sequence[ResponseEvent]:
         """The next batch of the attempt that runs, or of the one that takes its place."""
         while True:
+            if self._failure is not None:
+                raise self._failure
             if self._due:
                 self._attempt = await self._open_attempt()
                 self._due = False
@@ -79,13 +84,19 @@ class RestartingSource:
                 events = await self._attempt.next_events()
             except CodexError as error:
                 await self.aclose()
-                await self._await_restart(error)
+                try:
+                    await self._await_restart(error)
+                except CodexError as final:
+                    self._failure = final
+                    if not (held := self._release_held()):
+                        raise
+                    return held
                 self._due = True
                 if self._released:
                     self._released = False
                     return [StreamRestarted(attempt=self._budget.attempts + 1, reason=error.message)]
             else:
-                self._released = self._released or not all(isinstance(event, _HANDSHAKE) for event in events)
+                self._released = self._released or not all(isinstance(event, HANDSHAKE) for event in events)
                 return events
 
     async def aclose(self) -> None:
@@ -97,6 +108,8 @@ class RestartingSource:
     async def _await_restart(self, error: CodexError) -> None:
         """Wait until the turn may begin anew; raises where it may not."""
         policy = self._config.retry
+        if isinstance(error, GarbledOutputError | EmptyResponseError):
+            self._count_refused(error)
         if self._released and self._config.restart.after_output == "raise":
             raise error
         if error.retry_after is None:
@@ -111,11 +124,34 @@ class RestartingSource:
 
     def _delay(self, error: CodexError, policy: RetryPolicy) -> float:
         """Seconds until the same account is asked again; raises where it is not worth it, or too late."""
+        if isinstance(error, GarbledOutputError | EmptyResponseError):
+            if error.attempts >= self._max_attempts(error):
+                raise error
+            return delay(policy, error.attempts, None, self._dice())
         if not should_retry(error, policy):
             raise error
         if not self._budget.take_stream_restart():
             self._give_up(error)
         return delay(policy, self._budget.stream_restarts, error.retry_after, self._dice())
+
+    def _count_refused(self, error: GarbledOutputError | EmptyResponseError) -> None:
+        budget = self._budget
+        if isinstance(error, GarbledOutputError):
+            budget.garbled += 1
+            error.attempts = budget.garbled
+        else:
+            budget.empty += 1
+            error.attempts = budget.empty
+        # Lengths and names only: the text is content.
+        _log.warning("attempt %d was refused: %s", budget.attempts, error.message)
+
+    def _max_attempts(self, error: GarbledOutputError | EmptyResponseError) -> int:
+        guards = self._config.guards
+        return guards.garbled_attempts if isinstance(error, GarbledOutputError) else 1 + guards.empty_retries
+
+    def _release_held(self) -> Sequence[ResponseEvent]:
+        """What the failed attempt's guards hold, now that no other attempt takes its place."""
+        return self._attempt.release_held() if isinstance(self._attempt, GuardedAttempt) else ()
 
     def _seconds_to_reset(self, error: CodexError) -> float | None:
         """Advice that a failure gave as a point in time: decoders have no clock to turn it into a wait."""

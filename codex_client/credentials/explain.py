@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from codex_client.credentials.lending import Account, Hindrance, View
@@ -44,6 +44,7 @@ class AccountStatus:
     conversations: int
     leases: int
     last_used_at: float | None
+    email: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +135,7 @@ def _status(held: AccountRecord, account: Account, in_flight: int, conversations
         conversations=conversations,
         leases=held.leases,
         last_used_at=held.last_used_at,
+        email=account.email,
     )
 
 

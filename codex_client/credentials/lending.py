@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Self
 
@@ -44,6 +44,7 @@ class Account:
     login: str | None = None
     account_id: str | None = None
     plan_type: str | None = None
+    email: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, key: str, order: int, tokens: TokenSet | None) -> Self:
@@ -56,6 +57,7 @@ class Account:
             login=fingerprint(f"{tokens.access_token}\n{tokens.refresh_token or ''}\n{tokens.borrowed}"),
             account_id=tokens.account_id,
             plan_type=tokens.plan_type,
+            email=tokens.email,
         )
 
 

@@ -9,7 +9,7 @@ from codex_client.model_variants import TokenUsage
 # the rest is seen as `native_finish_reason`.
 _LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
 # `sensitive`: z.ai; those after it: Gemini.
-_FILTERED = frozenset(
+FILTERED_WORDS = frozenset(
     {
         "content_filter",
         "sensitive",
@@ -21,7 +21,7 @@ _FILTERED = frozenset(
         "image_safety",
     }
 )
-INCOMPLETE_WORDS = _LENGTH | _FILTERED
+INCOMPLETE_WORDS = _LENGTH | FILTERED_WORDS
 
 
 def reason_word(reason: str) -> str:
@@ -43,6 +43,6 @@ def incomplete_error(reason: str, *, token_usage: TokenUsage | None, request_id:
 def _advice(word: str) -> str:
     if word in _LENGTH:
         return "raise `Prompt.max_output_tokens`, lower the reasoning effort or shorten the input"
-    if word in _FILTERED:
+    if word in FILTERED_WORDS:
         return "the provider's content filter stopped it: change the prompt"
     return "it was cancelled on the server's side" if word == "cancelled" else "try again"

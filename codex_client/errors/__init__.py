@@ -43,6 +43,7 @@ from codex_client.errors.in_stream import (
 from codex_client.errors.local import (
     AuthError as AuthError,
     ConfigurationError as ConfigurationError,
+    DroppedParameterWarning as DroppedParameterWarning,
     InvalidPayloadError as InvalidPayloadError,
     LoginError as LoginError,
     LoginRequiredError as LoginRequiredError,
@@ -52,6 +53,7 @@ from codex_client.errors.local import (
     TokenRefreshError as TokenRefreshError,
     TokenStoreError as TokenStoreError,
     UnsupportedOperationError as UnsupportedOperationError,
+    UnsupportedParameterError as UnsupportedParameterError,
 )
 from codex_client.errors.status import (
     AuthenticationError as AuthenticationError,

@@ -23,8 +23,28 @@ class UnsupportedOperationError(ConfigurationError):
     """The chosen API has no such feature; nothing was sent."""
 
 
+class UnsupportedParameterError(UnsupportedOperationError):
+    """The provider refuses a field of the payload; nothing was sent. `parameter` is its path, such as
+    `text.verbosity`.
+    """
+
+    def __init__(self, message: str, *, parameter: str = "") -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class DroppedParameterWarning(UserWarning):
+    """A field of the payload was left out because the provider refuses it."""
+
+
 class InvalidPayloadError(ConfigurationError):
-    """The prompt cannot be sent as it is (empty input, an output without its call, …); nothing was sent."""
+    """The prompt cannot be sent as it is (empty input, an output without its call, …); nothing was sent. `param` names
+    the field at fault where it was read from a request, such as `messages[2].role`.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class MissingExtraError(ConfigurationError):

@@ -94,19 +94,27 @@ class UnexpectedContentError(StreamError):
 
 
 class GarbledOutputError(CodexError):
-    """The output holds a sign of garbling (`marker`). `partial` is what had been received."""
+    """The output holds a sign of garbling; `marker` is its name. `attempts` of the turn gave such output, this one
+    included. `partial` is what had been released: nothing from the marker on.
+    """
 
-    def __init__(self, message: str, *, marker: str = "", partial: CollectedResponse | None = None) -> None:
+    retryable = True
+
+    def __init__(
+        self, message: str, *, marker: str = "", attempts: int = 1, partial: CollectedResponse | None = None
+    ) -> None:
         super().__init__(message)
         self.marker = marker
+        self.attempts = attempts
         self.partial = partial
 
 
 class EmptyResponseError(CodexError):
-    """The turn completed without text, call or refusal."""
+    """The turn completed without text, call or refusal. `attempts` of it did, this one included."""
 
     retryable = True
 
-    def __init__(self, message: str, *, partial: CollectedResponse | None = None) -> None:
+    def __init__(self, message: str, *, attempts: int = 1, partial: CollectedResponse | None = None) -> None:
         super().__init__(message)
+        self.attempts = attempts
         self.partial = partial

@@ -11,21 +11,28 @@ from typing import Any
 
 from codex_client.errors import UnsupportedOperationError
 from codex_client.model_provider import ModelProviderInfo
+from codex_client.models import BUILT_IN_MODELS, ModelCatalogue
+from codex_client.payload.calls import with_fitting_ids
 from codex_client.payload.chat_messages import chat_messages
-from codex_client.payload.dialect import is_openai, reasoning_field as field_of
+from codex_client.payload.chosen import chosen_model
 from codex_client.payload.encode import plain
-from codex_client.payload.history import check_not_empty, checked_items, checked_reasoning
+from codex_client.payload.history import check_not_empty, checked_items
+from codex_client.payload.refused import RefusedFields
 from codex_client.payload.tools import chat_tool_choice, chat_tools, check_tool_choice
 from codex_client.prompt import Prompt, ReasoningOptions
 
+# OpenAI's limit for the ids of calls on this API; on the Responses API it is 64.
+_MAX_CALL_ID_CHARS = 40
+
 
 class ChatPayloadBuilder:
-    """Builds Chat bodies for one model on one server.
+    """Builds Chat bodies for one server.
 
-    `reasoning` holds for prompts that set none; of it only the effort has a field here, a server that shows its
-    reasoning does so unasked. `conversation_id` is the prompt cache key towards OpenAI and Azure; other servers get
-    that key only from a prompt that sets one. `reasoning_field` is the name under which reasoning goes back to the
-    server, "" for not at all, None for what the provider is known to take.
+    `model` is the one of prompts that name none. `reasoning` holds for prompts that set none; of it only the effort has
+    a field here, a server that shows its reasoning does so unasked. `conversation_id` is the prompt cache key towards
+    OpenAI and Azure; other servers get that key only from a prompt that sets one. `reasoning_field` is the name under
+    which reasoning goes back to the server, "" for not at all, None for what the provider is known to take.
+    `catalogue` and `strict_parameters` as for `ResponsesPayloadBuilder`.
     """
 
     def __init__(
@@ -36,13 +43,17 @@ class ChatPayloadBuilder:
         conversation_id: str | None = None,
         reasoning: ReasoningOptions | None = None,
         reasoning_field: str | None = None,
+        catalogue: ModelCatalogue = BUILT_IN_MODELS,
+        strict_parameters: bool = False,
     ) -> None:
         self._model = model
         self._provider = provider
+        self._backend = provider.backend
         self._conversation_id = conversation_id
         self._reasoning = reasoning
-        self._is_openai = is_openai(provider)
-        self._reasoning_field = field_of(provider) if reasoning_field is None else reasoning_field
+        self._reasoning_field = self._backend.reasoning_field if reasoning_field is None else reasoning_field
+        self._catalogue = catalogue
+        self._refused = RefusedFields(self._backend.refused, server=provider.name, strict=strict_parameters)
 
     def build(self, prompt: Prompt) -> dict[str, Any]:
         """A new body that shares nothing with the prompt.
@@ -52,9 +63,11 @@ class ChatPayloadBuilder:
         """
         _check_supported(prompt)
         extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
-        reasoning = checked_reasoning(prompt, self._reasoning)
+        model, reasoning = chosen_model(
+            prompt, model=self._model, reasoning=self._reasoning, backend=self._backend, catalogue=self._catalogue
+        )
         payload = {
-            "model": self._model,
+            "model": model,
             "messages": self._messages(prompt, extra),
             "stream": True,
             "stream_options": {"include_usage": True} if self._provider.include_usage else None,
@@ -62,32 +75,27 @@ class ChatPayloadBuilder:
             "reasoning_effort": None if reasoning is None else reasoning.effort,
             "verbosity": prompt.verbosity,
             "service_tier": prompt.service_tier,
-            "prompt_cache_key": prompt.prompt_cache_key or self._default_cache_key or None,
-            self._max_tokens_key: prompt.max_output_tokens,
+            "prompt_cache_key": prompt.prompt_cache_key or self._default_cache_key(prompt) or None,
+            self._backend.max_tokens_field: prompt.max_output_tokens,
             "temperature": prompt.temperature,
             "top_p": prompt.top_p,
             "metadata": plain(prompt.metadata) or None,
         }
-        return {key: field for key, field in payload.items() if field is not None} | extra
+        body = {key: field for key, field in payload.items() if field is not None} | extra
+        self._refused.leave_out(body)
+        return body
 
-    @property
-    def _default_cache_key(self) -> str | None:
-        """Strict servers refuse fields that they do not know, so it is not sent to all of them unasked."""
-        return self._conversation_id if self._is_openai else None
-
-    @property
-    def _max_tokens_key(self) -> str:
-        """OpenAI's reasoning models refuse the old name; most other servers know only that one."""
-        return "max_completion_tokens" if self._is_openai else "max_tokens"
+    def _default_cache_key(self, prompt: Prompt) -> str | None:
+        return (prompt.conversation_id or self._conversation_id) if self._backend.takes_cache_key else None
 
     def _messages(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
-        may_be_empty = "messages" in extra
+        may_be_empty, backend = "messages" in extra, self._backend
+        most_chars = None if backend.max_call_id_chars is None else min(backend.max_call_id_chars, _MAX_CALL_ID_CHARS)
         messages = chat_messages(
-            checked_items(prompt, may_be_empty=may_be_empty),
+            with_fitting_ids(checked_items(prompt, may_be_empty=may_be_empty), most_chars),
             instructions=prompt.instructions,
             reasoning_field=self._reasoning_field,
-            # OpenAI takes images from the user only: older models answer 400, newer ones do not see them.
-            tool_media=not self._is_openai,
+            tool_media=backend.takes_tool_media,
         )
         # The instructions alone ask for nothing.
         check_not_empty(messages[1:] if prompt.instructions else messages, may_be_empty=may_be_empty)

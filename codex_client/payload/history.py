@@ -102,6 +102,11 @@ def answered_call_id(item: ResponseItem) -> str | None:
             return None
 
 
+def answers(output: ResponseItem, call: ToolCallItem) -> bool:
+    """Whether an output is of the sort that answers such a call."""
+    return output.type in _ANSWERS[call.type]
+
+
 def content_parts(item: ResponseItem) -> Sequence[ContentPart]:
     """The parts of a message or of a tool's output. Empty where the output is plain text or the item has no content."""
     match item:

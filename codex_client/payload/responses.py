@@ -2,12 +2,13 @@
 
 What is not set is left out, so that the server's own default holds; `store` and `stream` are always sent. Codex's first
 generation sends empty `instructions`, `tools` and `include` too: the same to OpenAI, refused by some of the others.
+What a server demands beyond the API, and what it refuses, its profile says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -27,15 +28,12 @@ from codex_client.items import (
     dump_item,
 )
 from codex_client.model_provider import ModelProviderInfo
-from codex_client.payload.dialect import is_openai
+from codex_client.models import BUILT_IN_MODELS, ModelCatalogue
+from codex_client.payload.calls import with_fitting_ids
+from codex_client.payload.chosen import chosen_model, default_verbosity
 from codex_client.payload.encode import plain
-from codex_client.payload.history import (
-    call_id_of,
-    check_not_empty,
-    checked_items,
-    checked_reasoning,
-    content_parts,
-)
+from codex_client.payload.history import call_id_of, check_not_empty, checked_items, content_parts
+from codex_client.payload.refused import RefusedFields
 from codex_client.payload.tools import check_tool_choice, responses_tool_choice, responses_tools
 from codex_client.prompt import Prompt, ReasoningOptions
 from codex_client.schema import strict_schema
@@ -45,9 +43,12 @@ _SCHEMA_NAME = "codex_output_schema"
 
 
 class ResponsesPayloadBuilder:
-    """Builds Responses bodies for one model on one server.
+    """Builds Responses bodies for one server.
 
-    `conversation_id` is the prompt cache key of prompts that bring none; `reasoning` holds for prompts that set none.
+    `model` is the one of prompts that name none; `conversation_id` the prompt cache key of prompts that bring neither
+    that nor a conversation of their own; `reasoning` holds for prompts that set none. `catalogue`: what is known of
+    models. `strict_parameters`: what the server is known to refuse is an `UnsupportedParameterError`, and not left out
+    with a `DroppedParameterWarning` (one for each field).
     `store` asks the server to keep the response, and makes item ids known to it: only then, or with
     `previous_response_id`, are they sent. Item ids of a response that was not kept are answered by 404 ("items are
     not persisted when `store` is set to false"); what an item says stands in its other fields.
@@ -61,25 +62,34 @@ class ResponsesPayloadBuilder:
         conversation_id: str | None = None,
         reasoning: ReasoningOptions | None = None,
         store: bool = False,
+        catalogue: ModelCatalogue = BUILT_IN_MODELS,
+        strict_parameters: bool = False,
     ) -> None:
         self._model = model
+        self._provider = provider
+        self._backend = provider.backend
         self._conversation_id = conversation_id
         self._reasoning = reasoning
         self._store = store
-        self._is_openai = is_openai(provider)
+        self._catalogue = catalogue
+        self._refused = RefusedFields(self._backend.refused, server=provider.name, strict=strict_parameters)
 
     def build(self, prompt: Prompt) -> dict[str, Any]:
         """A new body that shares nothing with the prompt.
 
-        `prompt.extra` is merged in last, key by key at the top level, and wins. Raises `InvalidPayloadError` for a
-        prompt that the API would refuse in any case.
+        `prompt.extra` is merged in last, key by key at the top level, and wins, but not over what the server demands.
+        Raises `InvalidPayloadError` for a prompt that the API would refuse in any case, `ConfigurationError` for an
+        effort that the model does not take and for storing where nothing is stored, `UnsupportedParameterError`.
         """
         extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
-        reasoning = checked_reasoning(prompt, self._reasoning)
+        model, reasoning = chosen_model(
+            prompt, model=self._model, reasoning=self._reasoning, backend=self._backend, catalogue=self._catalogue
+        )
+        instructions, items = self._instructed(prompt, self._items(prompt, extra))
         payload = {
-            "model": self._model,
-            "instructions": prompt.instructions or None,
-            "input": self._input(prompt, extra) or None,
+            "model": model,
+            "instructions": instructions or None,
+            "input": self._input(prompt, extra, items) or None,
             **_tool_fields(prompt, extra),
             "reasoning": None if reasoning is None else _reasoning(reasoning),
             "store": self._store,
@@ -87,7 +97,7 @@ class ResponsesPayloadBuilder:
             # The encrypted form is all that a server which keeps nothing can be given back.
             "include": None if reasoning is None else ["reasoning.encrypted_content"],
             "service_tier": prompt.service_tier,
-            "prompt_cache_key": prompt.prompt_cache_key or self._conversation_id or None,
+            "prompt_cache_key": prompt.prompt_cache_key or prompt.conversation_id or self._conversation_id or None,
             "text": _text(prompt) or None,
             "previous_response_id": prompt.previous_response_id,
             "max_output_tokens": prompt.max_output_tokens,
@@ -95,17 +105,62 @@ class ResponsesPayloadBuilder:
             "top_p": prompt.top_p,
             "metadata": plain(prompt.metadata) or None,
         }
-        return {key: field for key, field in payload.items() if field is not None} | extra
+        body = {key: field for key, field in payload.items() if field is not None} | extra
+        self._add_demanded(body)
+        self._refused.leave_out(body)
+        return body
 
-    def _input(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
-        continues = bool(prompt.previous_response_id or extra.keys() & {"previous_response_id", "conversation"})
-        refers = any(item.type == "item_reference" for item in prompt.items)
-        may_be_empty = continues or bool(extra.keys() & {"input", "prompt"})
-        items = checked_items(prompt, continues=continues or refers, may_be_empty=may_be_empty)
-        keep_ids = continues or bool(extra.get("store", self._store))
+    def _add_demanded(self, body: dict[str, Any]) -> None:
+        """What the server demands, or answers badly without."""
+        backend = self._backend
+        if backend.default_instructions and not body.get("instructions"):
+            body["instructions"] = backend.default_instructions
+        if body.get("store") and not backend.stores:
+            raise ConfigurationError(
+                f"{self._provider.name} stores no responses; leave `store` out, or set it to False"
+            )
+        text: Any = body.get("text", {})
+        if backend.default_verbosity and isinstance(text, dict) and "verbosity" not in text:
+            verbosity = default_verbosity(self._catalogue.get(str(body["model"])), backend)
+            if verbosity is not None:
+                body["text"] = {"verbosity": verbosity, **cast("dict[str, Any]", text)}
+
+    def _items(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[ResponseItem]:
+        references = [index for index, item in enumerate(prompt.items) if item.type == "item_reference"]
+        if references and not self._backend.stores:
+            raise InvalidPayloadError(
+                f"input[{references[0]}] is an item_reference, and {self._provider.name} keeps no items; "
+                "give the item itself"
+            )
+        items = checked_items(
+            prompt,
+            continues=_continues(prompt, extra) or bool(references),
+            may_be_empty=_may_be_empty(prompt, extra),
+        )
+        return with_fitting_ids(items, self._backend.max_call_id_chars)
+
+    def _instructed(self, prompt: Prompt, items: list[ResponseItem]) -> tuple[str, list[ResponseItem]]:
+        """The instructions and the items, without system messages where the server refuses them.
+
+        Those that lead become instructions. One that comes later holds from there on, so it keeps its place, as the
+        developer's: the role that ranks next.
+        """
+        if self._backend.takes_system_messages:
+            return prompt.instructions, items
+        leading = _leading_system_texts(items)
+        rest = [
+            item.model_copy(update={"role": "developer"})
+            if isinstance(item, Message) and item.role == "system"
+            else item
+            for item in items[len(leading) :]
+        ]
+        return "\n\n".join(text for text in (prompt.instructions, *leading) if text), rest
+
+    def _input(self, prompt: Prompt, extra: Mapping[str, Any], items: Sequence[ResponseItem]) -> list[dict[str, Any]]:
+        keep_ids = _continues(prompt, extra) or bool(extra.get("store", self._store))
         fields = (self._item(f"input[{index}]", item, keep_ids=keep_ids) for index, item in enumerate(items))
         built = [field for field in fields if field]
-        check_not_empty(built, may_be_empty=may_be_empty)
+        check_not_empty(built, may_be_empty=_may_be_empty(prompt, extra))
         return built
 
     def _item(self, place: str, item: ResponseItem, *, keep_ids: bool) -> dict[str, Any]:
@@ -133,15 +188,37 @@ class ResponsesPayloadBuilder:
 
         OpenAI refuses its raw text ("array too long … maximum length 0") and a null `status` ("unknown parameter"),
         and demands `summary`. Other servers get the raw text back where there is no encrypted form of it: it is all
-        they have. `reasoning_details` is a Chat server's own. What then says nothing is not sent.
+        they have. `reasoning_details` is a Chat server's own, `issuer` this side's. What then says nothing is not sent.
         """
         fields.setdefault("summary", [])
         fields.pop("reasoning_details", None)
-        if item.content and (self._is_openai or item.encrypted_content):
+        fields.pop("issuer", None)
+        if item.content and (not self._backend.takes_raw_reasoning or item.encrypted_content):
             del fields["content"]
         if item.status is None:
             fields.pop("status", None)
         return fields if any(fields[key] for key in fields.keys() - {"type", "status"}) else {}
+
+
+def _continues(prompt: Prompt, extra: Mapping[str, Any]) -> bool:
+    """Whether the server has the earlier part of the conversation."""
+    return bool(prompt.previous_response_id or extra.keys() & {"previous_response_id", "conversation"})
+
+
+def _may_be_empty(prompt: Prompt, extra: Mapping[str, Any]) -> bool:
+    return _continues(prompt, extra) or bool(extra.keys() & {"input", "prompt"})
+
+
+def _leading_system_texts(items: Sequence[ResponseItem]) -> list[str]:
+    """Those of the system messages before anything else; instructions hold nothing but text."""
+    texts: list[str] = []
+    for item in items:
+        if not isinstance(item, Message) or item.role != "system":
+            break
+        if not all(isinstance(part, InputText) for part in item.content):
+            break
+        texts.append(item.text)
+    return texts
 
 
 def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -29,6 +30,9 @@ _FIELDS = frozenset(
     }
 )
 _MAX_ID_CHARS = 64
+_BAD_ID = re.compile(r"[^ -;=-~]")
+# Of a reasoning item; what a client notes for itself has no place in a request.
+_REASONING_FIELDS = frozenset({"type", "id", "summary", "content", "encrypted_content", "status"})
 
 
 def checked_body(request: RecordedRequest) -> dict[str, Any]:
@@ -68,6 +72,8 @@ def _check_items(items: list[dict[str, Any]]) -> None:
         raise _bad_body("System messages are not allowed")
     for index, item in enumerate(items):
         _check_ids(index, item)
+        if item.get("type") == "reasoning" and (unknown := sorted(item.keys() - _REASONING_FIELDS)):
+            raise refused(400, "unknown_parameter", f"Unknown parameter: 'input[{index}].{unknown[0]}'.")
     calls = _call_ids(items, "_call")
     outputs = _call_ids(items, "_call_output")
     if orphan := _first(outputs - calls):
@@ -85,6 +91,8 @@ def _check_ids(index: int, item: dict[str, Any]) -> None:
                 f"{_MAX_ID_CHARS}, but got a string with length {length} instead."
             )
             raise refused(400, "string_above_max_length", told)
+    if _BAD_ID.search(str(item.get("call_id") or "")):
+        raise refused(400, "invalid_value", f"Invalid 'input[{index}].call_id': it holds characters that no id has.")
     if item.get("id"):
         told = (
             f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false. "

@@ -7,6 +7,7 @@ from typing import Self
 
 import httpx
 
+from codex_client.client.sockets import READY
 from codex_client.testing.requests import RecordedRequest, recorded
 
 
@@ -43,7 +44,9 @@ def with_stream(response: httpx.Response, stream: ObservedStream) -> httpx.Respo
     """The same answer with another stream. A new object: one that was made with its content, as a `httpx.MockTransport`
     does it, counts as read and would never be iterated.
     """
-    return httpx.Response(response.status_code, headers=response.headers, stream=stream, extensions=response.extensions)
+    # Nothing may be had of the body but through the stream.
+    extensions = {name: value for name, value in response.extensions.items() if name != READY}
+    return httpx.Response(response.status_code, headers=response.headers, stream=stream, extensions=extensions)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from codex_client.api import Clock, SystemClock
+from codex_client.client.compression import ENCODING, decompressed
+from codex_client.errors import MissingExtraError
 from codex_client.testing.observed import ObservedStream, stream_of, with_stream
 from codex_client.testing.recording import End, RecordedChunk, Recording
 from codex_client.testing.scrubber import Scrubber
@@ -78,8 +81,7 @@ class Recorder(httpx.AsyncBaseTransport):
         scrubber = self._scrubber
         request_headers, headers = request.headers.multi_items(), response.headers.multi_items()
         known = scrubber.secrets_of([*request_headers, *headers])
-        sent = self._body_of(request)
-        sent.add(0.0, request.content)
+        sent = self._sent(request)
         recording = Recording(
             method=request.method,
             url=scrubber.scrub_text(str(request.url.copy_with(userinfo=b"")), known),
@@ -91,6 +93,17 @@ class Recorder(httpx.AsyncBaseTransport):
             end=body.end(end),
         )
         self._write(recording)
+
+    def _sent(self, request: httpx.Request) -> _Body:
+        if request.headers.get("content-encoding") != ENCODING:
+            body, content = self._body_of(request), request.content
+        else:
+            body, content = _Body("", self._max_body_bytes), b""
+            # What cannot be read cannot be scrubbed either, and is left out.
+            with suppress(ValueError, MissingExtraError):
+                content = decompressed(request.content)
+        body.add(0.0, content)
+        return body
 
     def _body_of(self, message: httpx.Request | httpx.Response) -> _Body:
         return _Body(message.headers.get("content-encoding", "").strip().lower(), self._max_body_bytes)

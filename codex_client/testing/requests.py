@@ -10,13 +10,15 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import httpx
 
+from codex_client.client.compression import ENCODING, decompressed
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """One request. `target` is path and query as sent; `headers` know their names in any case; `connection` counts from
-    1.
+    """One request. `target` is path and query as sent; `headers` know their names in any case; `body` is as it was
+    sent, perhaps compressed; `connection` counts from 1.
 
     Neither headers nor body are part of its `repr`: a credential may be among them.
     """
@@ -35,9 +37,16 @@ class RecordedRequest:
     def query(self) -> dict[str, str]:
         return dict(httpx.QueryParams(self.target.partition("?")[2]))
 
+    @property
+    def content(self) -> bytes:
+        """The body without its compression. Raises `ValueError` where it is not what its encoding says."""
+        if self.headers.get("content-encoding") != ENCODING:
+            return self.body
+        return decompressed(self.body)
+
     def json(self) -> Any:
-        """The body as JSON; raises `ValueError` where it is none."""
-        return json.loads(self.body)
+        """The body as JSON, without its compression; raises `ValueError` where it is none."""
+        return json.loads(self.content)
 
 
 def recorded(request: httpx.Request) -> RecordedRequest:

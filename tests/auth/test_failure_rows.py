@@ -7,9 +7,10 @@ what only the real backend can do is scripted.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -44,9 +45,14 @@ from codex_client.auth.static import StaticAuth
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.auth.tokens import TokenSet
 from codex_client.credentials.pool import CredentialPool
-from codex_client.errors import LoginRequiredError, TokenRefreshError
+from codex_client.errors import (
+    ConfigurationError,
+    DroppedParameterWarning,
+    LoginRequiredError,
+    TokenRefreshError,
+)
 from codex_client.events import OutputTextDelta
-from codex_client.items import FunctionCall, FunctionCallOutput, Message
+from codex_client.items import FunctionCall, FunctionCallOutput, Message, dump_item
 from codex_client.prompt import ReasoningOptions
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import (
@@ -144,6 +150,7 @@ def refused(status: int, value: Any, **headers: str) -> Reply:
 CALL = FunctionCall(call_id="call_1", name="f", arguments="{}")
 OUTPUT = FunctionCallOutput(call_id="call_1", output="x")
 SYSTEM = Message(role="system", content="Be brief.")
+RAW_SYSTEM = {"type": "message", "role": "system", "content": "Be brief."}
 RAW_CALL = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
 RAW_OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "x"}
 
@@ -155,29 +162,9 @@ def with_extra(**extra: Any) -> Prompt:
 @pytest.mark.parametrize(
     "prompt, verdict, words",
     [
-        pytest.param(Prompt("Hello."), BAD_REQUEST, "Instructions are required", id="F1"),
-        pytest.param(
-            Prompt("Hello.", instructions="x", max_output_tokens=10),
-            BAD_REQUEST,
-            "Unsupported parameter: max_output_tokens",
-            id="F2-max_output_tokens",
-        ),
-        pytest.param(
-            Prompt("Hello.", instructions="x", temperature=0.5),
-            BAD_REQUEST,
-            "Unsupported parameter: temperature",
-            id="F2-temperature",
-        ),
-        pytest.param(
-            with_extra(prompt_cache_retention="24h"),
-            BAD_REQUEST,
-            "Unsupported parameter: prompt_cache_retention",
-            id="F2-prompt_cache_retention",
-        ),
         pytest.param(with_extra(stream=False), BAD_REQUEST, "Stream must be set to true", id="F3-stream"),
         pytest.param(with_extra(input="Hello."), BAD_REQUEST, "Input must be a list", id="F3-input"),
-        pytest.param(with_extra(store=True), BAD_REQUEST, "Store must be set to false", id="F4"),
-        pytest.param(Prompt([SYSTEM], instructions="x"), BAD_REQUEST, "System messages are not allowed", id="F5"),
+        pytest.param(with_extra(input=[RAW_SYSTEM]), BAD_REQUEST, "System messages are not allowed", id="F5"),
         pytest.param(
             with_extra(input=[{**RAW_CALL, "id": "fc_1"}, RAW_OUTPUT]),
             Verdict(NotFoundError),
@@ -200,10 +187,36 @@ async def test_a_faulty_request_is_refused_once_and_by_no_other_account(
     assert words in error.message
 
 
-async def test_the_whole_clients_request_to_keep_the_response_is_refused_once() -> None:
-    """F4 as a client's configuration has it."""
-    async with scene(store=True) as on:
-        BAD_REQUEST.check(on, await on.failure())
+@pytest.mark.parametrize(
+    "prompt, dropped",
+    [
+        pytest.param(Prompt("Hello."), [], id="F1"),
+        pytest.param(Prompt("Hello.", max_output_tokens=10), ["max_output_tokens"], id="F2-max_output_tokens"),
+        pytest.param(Prompt("Hello.", temperature=0.5), ["temperature"], id="F2-temperature"),
+        pytest.param(with_extra(prompt_cache_retention="24h"), ["prompt_cache_retention"], id="F2-extra"),
+        pytest.param(with_extra(brand_new=1), ["brand_new"], id="F2-not_known_before"),
+        pytest.param(Prompt([SYSTEM, Message.user("Hello."), SYSTEM]), [], id="F5"),
+    ],
+)
+async def test_what_the_backend_demands_is_sent_and_what_it_refuses_is_not(prompt: Prompt, dropped: list[str]) -> None:
+    """`dropped`: the fields that the caller is warned of; one that nobody knew costs a refusal."""
+    async with scene() as on:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert (await on.client.collect(prompt)).text == on.server.text
+        refusals = ["invalid_request"] if "brand_new" in dropped else []
+        assert (on.account.refusals, on.turns) == (refusals, 1 + len(refusals))
+    told = [warning for warning in caught if warning.category is DroppedParameterWarning]
+    assert [name for name, warning in zip(dropped, told, strict=True) if name not in str(warning.message)] == []
+
+
+async def test_what_would_be_kept_nowhere_is_refused_before_anything_is_sent() -> None:
+    """F4"""
+    async with scene() as on:
+        Verdict(ConfigurationError, turns=0).check(on, await on.failure(with_extra(store=True)))
+    with pytest.raises(ConfigurationError, match="stores no responses"):
+        async with scene(store=True):
+            pass
 
 
 @pytest.mark.parametrize("items", [[CALL], [OUTPUT]], ids=["F6b-unanswered", "F6b-orphan"])
@@ -302,18 +315,23 @@ async def test_a_failure_of_the_real_backend(reply: Reply, verdict: Verdict) -> 
         verdict.check(on, await on.failure())
 
 
-async def test_encrypted_reasoning_of_another_account_is_refused_once() -> None:
-    """F7"""
+@pytest.mark.parametrize("tagged", [True, False])
+async def test_reasoning_that_another_account_encrypted_is_left_out(tagged: bool) -> None:
+    """F7: before it is sent where its tag tells, else after one refusal."""
     async with scene() as on:
         prompt = Prompt("Think.", instructions="x", reasoning=ReasoningOptions(effort="low", summary="auto"))
         response = await on.client.collect(prompt)
-        other = on.server.issue(on.server.add_account("acct-2"))
-        auth = StaticAuth(other.access_token, account_id="acct-2")
+        prompt = prompt.with_history(response)
+        if not tagged:
+            untagged = [{**dump_item(item), "issuer": None} for item in prompt.items]
+            prompt = replace(prompt, input=untagged)
+        account = on.server.add_account("acct-2")
+        auth = StaticAuth(on.server.issue(account).access_token, account_id="acct-2")
         async with connect("gpt-5", provider=on.server.provider(), auth=auth, clock=on.clock) as second:
-            with pytest.raises(InvalidRequestError) as raised:
-                await second.collect(prompt.with_history(response))
-        Verdict(InvalidRequestError, turns=2).check(on, raised.value)
-    assert raised.value.code == "invalid_encrypted_content"
+            with nullcontext() if tagged else pytest.warns(DroppedParameterWarning):
+                await second.collect(prompt)
+    assert account.refusals == ([] if tagged else ["invalid_encrypted_content"])
+    assert account.turns == 1
 
 
 @pytest.mark.parametrize("refusal", ["token_expired", "token_invalidated", "token_revoked"])

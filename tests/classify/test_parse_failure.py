@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,36 @@ def test_what_servers_said_in_public_issues_is_read(captures: Path) -> None:
         ("usage_limit_reached", "plus", 1_776_672_030.0, 17_778.0, None),
         ("usage_limit_reached", "plus", 1_788_879_437.0, 9569.0, 429),
     ]
+
+
+@pytest.mark.parametrize(
+    "message, param",
+    [
+        ("Unsupported parameter: max_output_tokens", "max_output_tokens"),
+        ("Unsupported parameter: 'text.verbosity' is not supported with this model.", "text.verbosity"),
+        ("Unsupported parameter(s): `stop`", "stop"),
+        ("Unknown parameter: 'input[5].status'.", "input[5].status"),
+        ("Unknown parameter: foo.", "foo"),
+        ("Unrecognized request argument supplied: foo", "foo"),
+        ('unknown field "foo"', "foo"),
+        ("unexpected property 'foo'", "foo"),
+        ("parameter 'foo' is not supported", "foo"),
+        ("property `foo` is unsupported", "foo"),
+        ("Unsupported value: 'low' is not supported.", None),
+        ("Instructions are required", None),
+        ("The unknown is not a parameter", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "wrap", [lambda text: {"detail": text}, lambda text: {"error": {"message": text}}], ids=["detail", "error"]
+)
+def test_f2_the_parameter_that_words_name_is_told(wrap: Callable[[str], Any], message: str, param: str | None) -> None:
+    assert parse_failure(wrap(message)).param == param
+
+
+def test_a_parameter_that_is_told_comes_before_words() -> None:
+    told = {"error": {"message": "Unknown parameter: 'a'.", "param": "b"}}
+    assert parse_failure(told).param == "b"
 
 
 CANARY = "sk-canary1234567890"

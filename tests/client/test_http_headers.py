@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from codex_client.api import Lease
+from codex_client.backend_profile import BackendProfile
 from codex_client.client.config import ClientConfig
 from codex_client.client.request_headers import blank_secrets, request_headers, secret_values
 from codex_client.errors import ConfigurationError
@@ -28,10 +29,19 @@ def headers_of(
     *,
     lease: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
+    conversation_id: str | None = None,
+    of_turn: Mapping[str, str] | None = None,
     **options: Any,
 ) -> dict[str, str]:
     config = ClientConfig(provider=info or provider(), model="m", **options)
-    return request_headers(config, Lease(lease or {}), client_request_id="turn-1", environ=environ or {})
+    return request_headers(
+        config,
+        Lease(lease or {}),
+        client_request_id="turn-1",
+        environ=environ or {},
+        conversation_id=conversation_id,
+        of_turn=of_turn,
+    )
 
 
 class Customizer:
@@ -64,6 +74,14 @@ def test_the_conversation_goes_out_under_both_generations_of_names() -> None:
     headers = headers_of(conversation_id="c-1")
     names = {name for name, value in headers.items() if value == "c-1"}
     assert names == {"conversation_id", "session_id", "session-id", "thread-id"}
+
+
+def test_the_profile_and_the_turn_stand_below_what_anybody_sets() -> None:
+    profile = BackendProfile(name="p", headers={"Originator": "profile", "x-0": "profile", "x-1": "profile"})
+    info = provider(profile=profile, http_headers={"x-1": "provider"})
+    headers = headers_of(info, of_turn={"x-0": "turn", "x-2": "turn"}, extra_headers={"X-2": "extra"})
+    assert headers["originator"] == "profile"
+    assert [headers[name] for name in ("x-0", "x-1", "x-2")] == ["turn", "provider", "extra"]
 
 
 def test_each_layer_wins_over_the_one_below() -> None:

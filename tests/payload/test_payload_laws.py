@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, strategies as st
 from pydantic import BaseModel
 
@@ -188,16 +189,22 @@ def spoil(value: Any) -> None:
         value.append("spoiled")
 
 
+@pytest.mark.filterwarnings("ignore::codex_client.errors.DroppedParameterWarning")
 @given(prompts(chat=False), PROVIDERS, st.booleans(), st.none() | TEXT)
 def test_responses_bodies_are_pure_and_accepted(
     prompt: Prompt, provider: ModelProviderInfo, store: bool, conversation_id: str | None
 ):
     builder = ResponsesPayloadBuilder(
-        model="m", provider=provider, store=store, conversation_id=conversation_id, reasoning=ReasoningOptions("low")
+        model="m",
+        provider=provider,
+        store=store and provider.backend.stores,
+        conversation_id=conversation_id,
+        reasoning=ReasoningOptions("low"),
     )
     check_responses_request(check_pure(builder.build, prompt))
 
 
+@pytest.mark.filterwarnings("ignore::codex_client.errors.DroppedParameterWarning")
 @given(prompts(chat=True), PROVIDERS, st.none() | TEXT)
 def test_chat_bodies_are_pure_and_accepted(prompt: Prompt, provider: ModelProviderInfo, conversation_id: str | None):
     builder = ChatPayloadBuilder(model="m", provider=provider, conversation_id=conversation_id)

@@ -16,6 +16,7 @@ import anyio
 import httpx
 import pytest
 
+from codex_client.client.compression import compressed
 from codex_client.testing import (
     Close,
     Fault,
@@ -47,6 +48,16 @@ def files_in(folder: Path) -> list[Path]:
 
 def on_disk(folder: Path) -> bytes:
     return b"\n".join(path.read_bytes() for path in files_in(folder))
+
+
+@pytest.mark.parametrize("is_zstd", [True, False])
+async def test_a_request_in_zstd_is_recorded_in_the_clear_or_not_at_all(tmp_path: Path, is_zstd: bool):
+    sent = b'{"input": "Hi"}'
+    recorder = Recorder(tmp_path, ScriptedTransport(200))
+    async with httpx.AsyncClient(transport=recorder) as client:
+        content = compressed(sent) if is_zstd else b"no zstd"
+        await client.post(URL, content=content, headers={"content-encoding": "zstd"})
+    assert load_recording(recorder.recordings[0]).request_body == (sent if is_zstd else b"")
 
 
 async def test_a_recording_holds_the_exchange_chunk_by_chunk(tmp_path: Path):

@@ -1,0 +1,90 @@
+"""Calls and the outputs that answer them, which go by the same id: made to fit a server, or left out without partner.
+
+The rule for ids is that of OpenAI's servers: a limit on their length, printable ASCII, and no "<". Longer and stranger
+ones come with a history from another server.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from codex_client.items import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    LocalShellCall,
+    OtherItem,
+    ResponseItem,
+)
+from codex_client.payload.history import ToolCallItem, answered_call_id, answers, call_id_of
+
+_TAKEN = re.compile(r"[ -;=-~]*")
+_DIGEST_CHARS = 24
+
+
+def fitting_id(call_id: str, max_chars: int) -> str:
+    """The id, or one made from it where the server would refuse it: always the same one."""
+    if len(call_id) <= max_chars and _TAKEN.fullmatch(call_id):
+        return call_id
+    return f"call_{sha256(call_id.encode('utf-8', 'surrogatepass')).hexdigest()[:_DIGEST_CHARS]}"
+
+
+def with_fitting_ids(items: Sequence[ResponseItem], max_chars: int | None) -> list[ResponseItem]:
+    """The items with ids of calls that the server takes; None for a server that takes any."""
+    if max_chars is None:
+        return list(items)
+    return [_fitted(item, max_chars) for item in items]
+
+
+def _fitted(item: ResponseItem, max_chars: int) -> ResponseItem:
+    match item:
+        case FunctionCall() | CustomToolCall() | LocalShellCall():
+            name, call_id = "call_id", call_id_of(item)
+        case FunctionCallOutput() | CustomToolCallOutput():
+            name, call_id = "call_id", item.call_id
+        case OtherItem(type="local_shell_call_output"):
+            name, call_id = "id", item.id or ""
+        case _:
+            return item
+    fitting = fitting_id(call_id, max_chars)
+    return item if fitting == call_id else item.model_copy(update={name: fitting})
+
+
+def without_orphans(items: Iterable[ResponseItem]) -> list[ResponseItem]:
+    """The items without outputs that answer no call before them and calls that have no output, in the same order.
+
+    A history may lose one of a pair where it is cut, edited or broken off, and servers refuse it then. Who builds the
+    prompt decides whether to mend it so, because the model no longer sees what is left out. Of two calls with one id,
+    or two outputs of one call, the first is kept.
+    """
+    items = list(items)
+    pairs = _pairs(items)
+    in_pairs = {index for pair in pairs for index in pair}
+    return [item for index, item in enumerate(items) if index in in_pairs or not _is_half(item)]
+
+
+def _pairs(items: Sequence[ResponseItem]) -> list[tuple[int, int]]:
+    """The places of each call and of its output."""
+    waiting: dict[str, tuple[int, ToolCallItem]] = {}
+    met: set[str] = set()
+    pairs: list[tuple[int, int]] = []
+    for index, item in enumerate(items):
+        if isinstance(item, FunctionCall | CustomToolCall | LocalShellCall):
+            call_id = call_id_of(item)
+            if call_id and call_id not in met:
+                met.add(call_id)
+                waiting[call_id] = (index, item)
+        elif (answered := answered_call_id(item)) is not None and answered in waiting:
+            at, call = waiting[answered]
+            if answers(item, call):
+                del waiting[answered]
+                pairs.append((at, index))
+    return pairs
+
+
+def _is_half(item: Any) -> bool:
+    return isinstance(item, FunctionCall | CustomToolCall | LocalShellCall) or answered_call_id(item) is not None

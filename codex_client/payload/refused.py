@@ -1,0 +1,59 @@
+"""Fields that a server refuses, and how the program is told of it: once for each, or by an error."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from codex_client.errors import DroppedParameterWarning, UnsupportedParameterError
+from codex_client.payload.paths import is_at, take_at
+
+if TYPE_CHECKING:
+    from codex_client.payload.amend import Amendment
+
+
+class RefusedFields:
+    """What one client leaves out: the fields that its server is known to refuse, and what it has learnt since.
+
+    `server` is its name in warnings. `strict`: a known field is an `UnsupportedParameterError`, and nothing is learnt.
+    """
+
+    def __init__(self, known: Iterable[str] = (), *, server: str, strict: bool = False) -> None:
+        self.strict = strict
+        self._known = tuple(sorted(known))
+        self._server = server
+        self._told: set[str] = set()
+        self._learnt: dict[str, list[Amendment]] = {}
+
+    def leave_out(self, payload: dict[str, Any]) -> None:
+        """Take out of the payload what the server refuses, wherever it came from."""
+        for path in self._known:
+            if is_at(payload, path):
+                self._leave_out(payload, path)
+        for amendment in self._learnt.get(_model_of(payload), ()):
+            amendment.amend(payload)
+
+    def learn(self, payload: dict[str, Any], amendment: Amendment) -> None:
+        """The server has refused a field of this payload: it is treated so from now on, with this model."""
+        model = _model_of(payload)
+        self._learnt.setdefault(model, []).append(amendment)
+        self._warn(f"{self._server} refused {amendment.fault} for the model {model!r}; it is {amendment.remedy}")
+
+    def _leave_out(self, payload: dict[str, Any], path: str) -> None:
+        refusal = f"{self._server} refuses the parameter {path!r}"
+        if self.strict:
+            raise UnsupportedParameterError(
+                f"{refusal}; leave it out, or do without `strict_parameters` to have that done", parameter=path
+            )
+        take_at(payload, path)
+        if path not in self._told:
+            self._told.add(path)
+            self._warn(f"{refusal}; it is left out of every request")
+
+    def _warn(self, text: str) -> None:
+        warnings.warn(text, DroppedParameterWarning, stacklevel=4)
+
+
+def _model_of(payload: dict[str, Any]) -> str:
+    return str(payload.get("model", ""))

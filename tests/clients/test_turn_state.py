@@ -1,0 +1,159 @@
+"""A turn's routing state goes back with the rest of the turn, to the account that told it, and no further."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from codex_client.backend_profile import CHATGPT_CODEX, OPENAI, BackendProfile
+from codex_client.client.config import ClientConfig
+from codex_client.clients.turn_state import TurnStates, goes_on
+from codex_client.errors import InvalidRequestError
+from codex_client.items import (
+    CustomToolCall,
+    CustomToolCallOutput,
+    FunctionCall,
+    FunctionCallOutput,
+    Message,
+    ResponseItem,
+)
+from codex_client.prompt import Prompt
+from codex_client.routed_client import RoutedApiClient
+from codex_client.testing import ManualClock, ReplayServer, Reply, ev_created, responses_turn
+from tests.support.chosen_account import ChosenAccount
+
+ASKED: list[ResponseItem] = [Message.user("hi")]
+CALLED = [*ASKED, FunctionCall(call_id="1", name="f", arguments="{}"), FunctionCallOutput(call_id="1", output="2")]
+ASKED_AGAIN = [*CALLED, Message.user("and?")]
+
+
+def told(state: str | None = None) -> Reply:
+    return Reply.from_events(responses_turn("Hi."), headers={"x-codex-turn-state": state} if state else {})
+
+
+@asynccontextmanager
+async def backend(
+    replies: Sequence[Reply], profile: BackendProfile = CHATGPT_CODEX, **options: Any
+) -> AsyncGenerator[tuple[RoutedApiClient, ReplayServer, ChosenAccount]]:
+    accounts = ChosenAccount()
+    async with ReplayServer(replies) as server:
+        provider = dataclasses.replace(server.provider(), profile=profile)
+        async with RoutedApiClient(
+            ClientConfig(provider=provider, model="gpt-5.2", auth=accounts, **options)
+        ) as client:
+            yield client, server, accounts
+        server.assert_complete()
+
+
+def states(server: ReplayServer) -> list[str | None]:
+    return [request.headers.get("x-codex-turn-state") for request in server.requests]
+
+
+async def test_the_first_answers_state_goes_back_with_the_outputs_of_the_turn() -> None:
+    async with backend([told("one"), told("two"), told()]) as (client, server, _):
+        for items in (ASKED, CALLED, CALLED):
+            await client.collect(Prompt(items))
+        assert states(server) == [None, "one", "one"]
+
+
+async def test_it_is_forgotten_when_the_user_speaks() -> None:
+    async with backend([told("one"), told(), told()]) as (client, server, _):
+        for items in (ASKED, ASKED_AGAIN, CALLED):
+            await client.collect(Prompt(items))
+        assert states(server) == [None, None, None]
+
+
+async def test_a_user_turn_that_is_begun_anew_goes_out_without_it() -> None:
+    broken = Reply.from_events([ev_created()], headers={"x-codex-turn-state": "one"})
+    clock = ManualClock(auto_advance=True)
+    async with backend([broken, told(), told()], clock=clock) as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        await client.collect(Prompt(CALLED))
+        assert states(server) == [None, None, "one"]
+
+
+async def test_it_is_known_to_its_conversation_and_account_only() -> None:
+    async with backend([told("one"), told(), told("other"), told(), told()]) as (client, server, accounts):
+        await client.collect(Prompt(ASKED, conversation_id="c"))
+        await client.collect(Prompt(CALLED, conversation_id="d"))
+        accounts.account = "b"
+        await client.collect(Prompt(CALLED, conversation_id="c"))
+        await client.collect(Prompt(CALLED, conversation_id="c"))
+        accounts.account = "a"
+        await client.collect(Prompt(CALLED, conversation_id="c"))
+        assert states(server) == [None, None, None, "other", "one"]
+
+
+async def test_ones_own_header_wins() -> None:
+    headers = {"X-Codex-Turn-State": "mine"}
+    async with backend([told("one"), told()], extra_headers=headers) as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        await client.collect(Prompt(CALLED))
+        assert states(server) == ["mine", "mine"]
+
+
+async def test_other_backends_are_sent_none() -> None:
+    async with backend([told("one"), told()], OPENAI, conversation_id="c") as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        await client.collect(Prompt(CALLED))
+        assert states(server) == [None, None]
+
+
+async def test_without_a_conversation_there_is_nothing_to_keep_it_by() -> None:
+    profile = BackendProfile(name="p", echoes_turn_state=True)
+    async with backend([told("one"), told()], profile) as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        await client.collect(Prompt(CALLED))
+        assert states(server) == [None, None]
+
+
+async def test_a_state_that_a_server_echoes_is_in_no_error() -> None:
+    echo = Reply.error(400, "bad: opaque-state-canary")
+    async with backend([told("opaque-state-canary"), echo]) as (client, _, _):
+        await client.collect(Prompt(ASKED))
+        with pytest.raises(InvalidRequestError) as raised:
+            await client.collect(Prompt(CALLED))
+    assert "canary" not in f"{raised.value} {vars(raised.value)}"
+
+
+async def test_a_turn_that_is_never_begun_forgets_nothing() -> None:
+    async with backend([told("one"), told()]) as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        client.stream(Prompt(ASKED_AGAIN))
+        await client.collect(Prompt(CALLED))
+        assert states(server) == [None, "one"]
+
+
+@pytest.mark.parametrize("state", ["", "x" * 8193, "a\nb", "ä"])
+def test_what_no_header_could_carry_is_no_state(state: str) -> None:
+    kept = TurnStates()
+    kept.learn("c", "a", {"x-codex-turn-state": state})
+    assert kept.state_of("c", "a") is None
+
+
+def test_the_conversations_used_longest_ago_are_forgotten() -> None:
+    kept = TurnStates(max_conversations=2)
+    for conversation in ("1", "2", "1", "3"):
+        kept.learn(conversation, None, {"x-codex-turn-state": f"s{conversation}"})
+    assert [kept.state_of(conversation, None) for conversation in ("1", "2", "3")] == ["s1", None, "s3"]
+    kept.begin("1")
+    kept.begin("unknown")
+    assert kept.state_of("1", None) is None
+
+
+@pytest.mark.parametrize(
+    "items, expected",
+    [
+        (ASKED, False),
+        (CALLED, True),
+        (ASKED_AGAIN, False),
+        ([CustomToolCall(call_id="1", name="c", input=""), CustomToolCallOutput(call_id="1", output="")], True),
+        ([], False),
+    ],
+)
+def test_a_turn_goes_on_where_a_tools_output_has_the_last_word(items: list[ResponseItem], expected: bool) -> None:
+    assert goes_on(Prompt(items)) is expected

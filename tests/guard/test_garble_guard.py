@@ -1,0 +1,251 @@
+"""What the guard against garbled output lets pass, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Literal
+
+import pytest
+from hypothesis import given, strategies as st
+
+from codex_client.aggregate import TurnAccumulator
+from codex_client.errors import GarbledOutputError
+from codex_client.events import (
+    Completed,
+    Created,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    RateLimits,
+    ReasoningContentDelta,
+    RefusalDelta,
+    ResponseEvent,
+    StreamRestarted,
+    ToolCallInputDelta,
+)
+from codex_client.guard.garbled import GarbleGuard
+from codex_client.guard.markers import MARKERS, Marker
+from codex_client.items import FunctionCall, InputText, Message, OutputText, Refusal
+from codex_client.model_variants import RateLimitSnapshot
+
+WINDOW = max(len(marker.text) for marker in MARKERS) - 1
+LONG = "A text that is longer than any marker is, by far."
+BAD = "to=functions.exec {}"
+CALL = FunctionCall(call_id="c", name="look", arguments="{}")
+
+
+def message(text: str) -> Message:
+    return Message.assistant(text)
+
+
+def turn(*deltas: str, text: str | None = None) -> list[ResponseEvent]:
+    """A turn with one message in these pieces."""
+    return [
+        Created("r"),
+        OutputItemAdded(Message(role="assistant", content=[]), 0),
+        *map(OutputTextDelta, deltas),
+        OutputItemDone(message("".join(deltas) if text is None else text), 0),
+        Completed("r"),
+    ]
+
+
+def text_of(events: Iterable[ResponseEvent]) -> str:
+    return "".join(event.delta for event in events if isinstance(event, OutputTextDelta))
+
+
+def kinds(events: Sequence[ResponseEvent]) -> list[str]:
+    return [event.type for event in events]
+
+
+def test_text_goes_on_but_for_as_many_characters_as_a_marker_may_still_need():
+    guard = GarbleGuard()
+    out = guard.feed([OutputTextDelta(LONG)])
+    assert text_of(out) == LONG[:-WINDOW]
+    out += guard.feed([OutputTextDelta("!")])
+    assert text_of(out) == f"{LONG}!"[:-WINDOW]
+    out += guard.feed([OutputItemDone(message(f"{LONG}!"), 0)])
+    assert text_of(out) == f"{LONG}!"
+
+
+def test_a_short_text_waits_until_its_item_is_done():
+    guard = GarbleGuard()
+    assert guard.feed([OutputTextDelta("Yes")]) == []
+    done = OutputItemDone(message("Yes"), 0)
+    assert guard.feed([done]) == [OutputTextDelta("Yes"), done]
+
+
+def test_what_stands_behind_waiting_text_waits_too():
+    guard = GarbleGuard()
+    limits = RateLimits(RateLimitSnapshot())
+    assert guard.feed([OutputTextDelta("Yes"), limits]) == []
+    assert guard.feed([OutputTextDelta(f", {LONG}")]) == [
+        OutputTextDelta("Yes"),
+        limits,
+        OutputTextDelta(f", {LONG}"[:-WINDOW]),
+    ]
+
+
+def test_the_next_item_sets_the_text_free():
+    guard = GarbleGuard()
+    added, arguments = OutputItemAdded(CALL, 1), ToolCallInputDelta("{", output_index=1)
+    assert guard.feed([OutputTextDelta("I look")]) == []
+    assert guard.feed([added]) == [OutputTextDelta("I look"), added]
+    assert guard.feed([arguments]) == [arguments]
+
+
+def test_the_parts_of_a_message_and_of_several_are_told_apart():
+    guard = GarbleGuard()
+    pieces = [OutputTextDelta("to=func", 0, 0), OutputTextDelta("to=func", 0, 1), OutputTextDelta("to=func", 1, 0)]
+    assert guard.feed(pieces) == []
+    with pytest.raises(GarbledOutputError):
+        guard.feed([OutputTextDelta("tions.x and more to come", 0, 1)])
+    guard = GarbleGuard()
+    guard.feed(pieces)
+    assert guard.feed([Completed("r")]) == [*pieces, Completed("r")]
+
+
+def test_a_delta_keeps_its_place_and_the_id_of_its_item_where_it_is_cut():
+    guard = GarbleGuard()
+    out = guard.feed([OutputTextDelta(LONG, 3, 1, "msg_1")])
+    assert out == [OutputTextDelta(LONG[:-WINDOW], 3, 1, "msg_1")]
+    assert guard.feed_eof() == [OutputTextDelta(LONG[-WINDOW:], 3, 1, "msg_1")]
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+def test_on_a_marker_nothing_that_was_held_goes_out(hold: Literal["tail", "all"]):
+    guard = GarbleGuard(hold=hold)
+    guard.feed([OutputTextDelta(LONG)])
+    with pytest.raises(GarbledOutputError) as raised:
+        guard.feed([OutputTextDelta(f" {BAD}{LONG}")])
+    assert (raised.value.marker, raised.value.attempts) == ("recipient functions", 1)
+    assert f"after {len(LONG) + 1} characters" in raised.value.message
+    assert "exec" not in raised.value.message
+    assert guard.feed_eof() == []
+
+
+@pytest.mark.parametrize("marker", MARKERS, ids=lambda marker: marker.name)
+def test_of_a_marker_split_at_any_place_over_two_or_three_deltas_nothing_goes_out(marker: Marker):
+    text = marker.text
+    splits = [(0, at) for at in range(1, len(text))]
+    for first, second in [*splits, *combinations(range(1, len(text)), 2)]:
+        guard, out = GarbleGuard(), list[ResponseEvent]()
+        with pytest.raises(GarbledOutputError) as raised:
+            for delta in ("Good. ", text[:first], text[first:second], text[second:], LONG):
+                out += guard.feed([OutputTextDelta(delta)])
+        assert raised.value.marker == marker.name
+        assert "Good. ".startswith(text_of(out))
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+@pytest.mark.parametrize("event", [Completed("r"), OutputItemDone(message(""), 0), OutputItemAdded(CALL, 1)])
+def test_a_marker_at_the_very_end_is_found(event: ResponseEvent, hold: Literal["tail", "all"]):
+    guard = GarbleGuard(hold=hold)
+    guard.feed([OutputTextDelta(f"{LONG}<|call|>")])
+    with pytest.raises(GarbledOutputError):
+        guard.feed([event])
+
+
+def test_a_marker_in_a_stream_that_broke_off_is_found():
+    guard = GarbleGuard()
+    guard.feed([OutputTextDelta("so `<|call|>")])
+    with pytest.raises(GarbledOutputError):
+        guard.feed_eof()
+
+
+@pytest.mark.parametrize("kind", [OutputItemAdded, OutputItemDone])
+def test_a_message_that_comes_as_a_whole_is_looked_through(kind: type[OutputItemAdded] | type[OutputItemDone]):
+    with pytest.raises(GarbledOutputError):
+        GarbleGuard().feed([kind(message(f"{LONG}\n{BAD}"), 0)])
+    good = kind(Message(role="assistant", content=[OutputText(text=LONG), Refusal(refusal=BAD)]), 0)
+    assert GarbleGuard().feed([good]) == [good]
+
+
+def test_only_the_text_of_messages_is_looked_through():
+    events: list[ResponseEvent] = [
+        ReasoningContentDelta(BAD),
+        RefusalDelta(BAD),
+        ToolCallInputDelta(BAD),
+        OutputItemDone(FunctionCall(call_id="c", name="look", arguments=BAD), 0),
+        OutputItemDone(Message(role="assistant", content=[InputText(text=BAD)]), 1),
+    ]
+    assert GarbleGuard().feed(events) == events
+
+
+def test_holding_all_gives_the_handshake_at_once_and_all_else_at_the_end_as_it_came():
+    guard = GarbleGuard(hold="all")
+    events = turn("one ", "two ", LONG)
+    assert guard.feed(events[:1]) == events[:1]
+    for event in events[1:-1]:
+        assert guard.feed([event]) == []
+    assert guard.feed([RateLimits(RateLimitSnapshot())]) == []
+    assert guard.feed(events[-1:]) == [*events[1:-1], RateLimits(RateLimitSnapshot()), events[-1]]
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+def test_where_a_stream_broke_off_the_rest_is_there(hold: Literal["tail", "all"]):
+    guard = GarbleGuard(hold=hold)
+    out = [*guard.feed(turn(LONG, "!")[:-2]), *guard.feed_eof()]
+    assert text_of(out) == f"{LONG}!"
+    assert guard.feed_eof() == []
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+def test_a_restarted_stream_is_guarded_from_its_beginning(hold: Literal["tail", "all"]):
+    guard = GarbleGuard(hold=hold)
+    guard.feed([OutputTextDelta("this is void to=func")])
+    restarted = StreamRestarted(2, "broke")
+    assert guard.feed([restarted]) == [restarted]
+    events = turn("tions.x is good")
+    assert text_of(guard.feed(events)) == "tions.x is good"
+
+
+def test_own_markers_take_the_place_of_the_built_in_ones():
+    guard = GarbleGuard([Marker("bang", "!!")])
+    out = guard.feed([OutputTextDelta(f"{BAD}!")])
+    assert text_of(out) == BAD
+    with pytest.raises(GarbledOutputError) as raised:
+        guard.feed([OutputTextDelta("!")])
+    assert raised.value.marker == "bang"
+
+
+def test_without_markers_text_is_free_at_once():
+    assert GarbleGuard(()).feed([OutputTextDelta(BAD)]) == [OutputTextDelta(BAD)]
+
+
+words = st.sampled_from(["a", " and ", "`", "```\n", "\n", "to=functions", ".", "<|", "assistant ", "♀♀"])
+sizes = st.lists(st.integers(1, 6), max_size=40)
+
+
+@given(st.lists(words, max_size=25), sizes, sizes, st.sampled_from(["tail", "all"]))
+def test_a_good_turn_is_the_same_behind_the_guard_and_a_bad_one_is_a_beginning_of_it(
+    parts: list[str], cuts: list[int], batches: list[int], hold: Literal["tail", "all"]
+):
+    text = "".join(parts)
+    rest, deltas = text, list[str]()
+    for size in cuts:
+        deltas.append(rest[:size])
+        rest = rest[size:]
+    events = turn(*filter(None, [*deltas, rest]))
+    guard, out = GarbleGuard(hold=hold), list[ResponseEvent]()
+    left = list(events)
+    try:
+        for size in [*batches, len(events)]:
+            out += guard.feed(left[:size])
+            assert text.startswith(text_of(out))
+            left = left[size:]
+    except GarbledOutputError:
+        assert text.startswith(text_of(out))
+        assert not any(marker.text in text_of(out).replace("`", "") for marker in MARKERS) or "`" in text
+    else:
+        assert added_up(out) == added_up(events)
+        assert text_of(out) == text
+        assert [kind for kind in kinds(out) if kind != "output_text_delta"] == [
+            kind for kind in kinds(events) if kind != "output_text_delta"
+        ]
+
+
+def added_up(events: Sequence[ResponseEvent]) -> object:
+    turn_sum = TurnAccumulator()
+    turn_sum.feed(events)
+    return turn_sum.response()

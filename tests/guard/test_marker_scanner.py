@@ -1,0 +1,223 @@
+"""Where a marker counts in a text, however the text is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations, pairwise
+
+import pytest
+from hypothesis import given, strategies as st
+
+from codex_client.guard.markers import MARKERS, NEAR_LINE_START, Marker
+from codex_client.guard.scanner import MarkerScanner
+
+WORD, MULTI, ROLE, ANALYSIS, COMMENTARY, SEPARATOR, SIGNS, *TOKENS = MARKERS
+
+
+def scan(pieces: Iterable[str], markers: tuple[Marker, ...] = MARKERS) -> tuple[str, int] | None:
+    """The name and place of the first marker that counts."""
+    scanner = MarkerScanner(markers)
+    for piece in pieces:
+        if (found := scanner.feed(piece)) is not None:
+            return found.name, scanner.clear
+    found = scanner.finish()
+    return (found.name, scanner.clear) if found else None
+
+
+def cuts(text: str, count: int) -> Iterator[list[str]]:
+    """The text in `count` pieces, in every way."""
+    for places in combinations(range(1, len(text)), count - 1):
+        yield [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+
+
+@pytest.mark.parametrize("marker", MARKERS, ids=lambda marker: marker.name)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_marker_split_at_every_place_over_some_pieces_is_found_where_it_begins(marker: Marker, count: int):
+    for before, after in [("", ""), ("Now. ", " json {}")]:
+        text = f"{before}{marker.text}{after}"
+        found = {scan(pieces) for pieces in cuts(text, count)}
+        assert found == {(marker.name, len(before))}
+
+
+@pytest.mark.parametrize("marker", MARKERS, ids=lambda marker: marker.name)
+def test_a_marker_that_comes_letter_by_letter_is_found(marker: Marker):
+    assert scan(f"Well,\n{marker.text}") == (marker.name, 6)
+
+
+@pytest.mark.parametrize("marker", MARKERS, ids=lambda marker: marker.name)
+def test_a_marker_that_lacks_its_last_character_is_none(marker: Marker):
+    assert scan([marker.text[:-1]]) is None
+
+
+# Broken turns as they were reported and found in public files.
+@pytest.mark.parametrize(
+    "text, name",
+    [
+        ("assistant to=functions.exec_command commentary json\n{}", "role assistant"),
+        ("Done.+#+#+#+#+#+assistant to=functions.shell", "separator run"),
+        ("The whole of this line is good text +#+#+#+#+#+assistant to=functions.shell", "role assistant"),
+        ("the container numerusformassistant to=functions.read", "role assistant"),
+        ("Text-to-speech♀♀♀♀♀♀analysis to=functions.read", "sign run"),
+        ("as numerusformanalysis to=none code", "channel analysis"),
+        ("here. to=multi_tool_use.parallel {}", "recipient multi_tool_use"),
+        ("will <|channel|>commentary to=functions.x <|constrain|>json<|message|>{}<|call|>", "token channel"),
+        ("Assistant to=functions.get_weather:", "recipient functions"),
+        ("x>to=functions.get_weather", "recipient functions"),
+    ],
+)
+def test_garbled_texts_are_known_by_their_first_marker(text: str, name: str):
+    found = scan([text])
+    assert found is not None
+    assert found[0] == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "go to https://example.org/?redirect_to=functions.html now",
+        "set upload_to=functions.path",
+        "/*                                                +#+#+#+#+#+   +#+           */",
+        "+# is not +#+",
+        "♀♀♀ and ♂♂♂♂",
+        "<|begin|> <start> | channel |",
+        "the assistant to the analysis to the end = done",
+        "ASSISTANT TO= and TO=FUNCTIONS.",
+    ],
+)
+def test_texts_that_look_alike_are_good(text: str):
+    assert scan([text]) is None
+
+
+CODE = [
+    "`to=functions.x`",
+    "see `a` and `<|start|>` and `b`",
+    "``a ` to=functions.x``",
+    "```to=functions.x```",
+    "``` to=functions.x ``` more",
+    "```\n<|start|>\n```",
+    "```python\nassistant to=functions.x\n\n♀♀♀♀",
+    "~~~\n<|call|>\n~~~",
+    "````\n```\n<|end|>\n```\n````",
+    "- a list:\n  ```\n  <|end|>\n  ```",
+    "1. ```\n   <|end|>",
+    "> ```\n> <|end|>\n> ```",
+    "```diff\n+```python\n+ <|end|>\n+```\n```",
+    "```md\n```python\n<|end|>",
+    "```md\n``` x\n<|end|>",
+    "```\n~~~\n<|end|>",
+    "```\n``\n<|end|>",
+    "~~~\n`<|end|>\n~~~",
+    f"{'`' * 40}\n{'`' * 39}\n<|end|>",
+]
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_in_code_no_marker_counts_however_it_is_cut(text: str):
+    assert {scan(pieces) for count in (1, 2) for pieces in cuts(text, count)} == {None}
+    assert scan(text) is None
+
+
+PROSE = [
+    ("`a` <|start|>", 4),
+    ("`a` `b` <|start|> `c`", 8),
+    ("one stray ` and <|start|>", 16),
+    ("one stray ` and <|start|> `` \nmore", 16),
+    ("one stray ` \n<|start|> and ` here", 13),
+    ("` <|start|> ``", 2),
+    ("```\ncode\n```\n<|start|>", 13),
+    ("```\ncode\n````  \n<|start|>", 16),
+    ("> ```\n> code\n> ```\n> <|start|>", 21),
+    ("~~~\ncode\n~~~\n<|start|>", 13),
+    ("```a``` <|start|>", 8),
+    ("text ``` <|start|>\n", 9),
+    ("~~gone~~ <|start|>", 9),
+    ("``\n<|start|>", 3),
+    (f"{'`' * 40}\n{'`' * 39}\n{'`' * 41}\n<|start|>", 123),
+]
+
+
+@pytest.mark.parametrize("text, place", PROSE)
+def test_outside_of_code_a_marker_counts_however_the_text_is_cut(text: str, place: int):
+    for count in (1, 2):
+        assert {scan(pieces) for pieces in cuts(text, count)} == {("token start", place)}
+    assert scan(text) == ("token start", place)
+
+
+def test_a_marker_of_a_lines_start_counts_near_it_and_no_further():
+    near, far = " " * NEAR_LINE_START, " " * (NEAR_LINE_START + 1)
+    assert scan([f"one line\n{near}+#+#"]) == ("separator run", 9 + NEAR_LINE_START)
+    assert scan([f"one line\n{far}+#+#"]) is None
+
+
+def test_a_marker_that_does_not_count_hides_none_that_begins_inside_it():
+    markers = (Marker("far", "ab", "word"), Marker("near", "b!"))
+    assert scan(["xab!"], markers) == ("near", 2)
+
+
+def test_a_marker_may_begin_with_a_sign_of_code():
+    markers = (Marker("odd", "\n\n!", "word"), Marker("tick", "`!"))
+    assert scan(["a `b` c\n\n?"], markers) is None
+    assert scan(["a\n\n!"], (Marker("odd", "\n\n!"),)) == ("odd", 1)
+    assert scan(["a `!"], markers) == ("tick", 2)
+
+
+def test_without_markers_everything_is_clear():
+    scanner = MarkerScanner(())
+    assert scanner.window == 0
+    assert scanner.feed("<|start|>") is None
+    assert scanner.clear == 9
+
+
+def test_what_may_still_grow_into_a_marker_is_not_clear():
+    scanner = MarkerScanner(MARKERS)
+    assert scanner.window == len("to=multi_tool_use.") - 1
+    assert scanner.feed("x" * 100) is None
+    assert scanner.clear == 100 - scanner.window
+    assert scanner.finish() is None
+    assert scanner.clear == 100
+
+
+def test_a_marker_in_code_that_is_not_closed_yet_is_not_clear():
+    scanner = MarkerScanner(MARKERS)
+    assert scanner.feed("in `<|start|> and much more text behind it") is None
+    assert scanner.clear == 4
+    assert scanner.feed("`, and so on, and so on") is None
+    assert scanner.clear > 40
+
+
+def test_a_text_may_go_on_after_it_seemed_over():
+    scanner = MarkerScanner(MARKERS)
+    assert scanner.feed("one ") is None
+    assert scanner.finish() is None
+    assert scanner.feed("to=functions.x") is None
+    assert scanner.finish() == WORD
+
+
+pieces_of_text = st.sampled_from(
+    ["a", " ", "\n", "`", "``", "```", "~~~", "> ", "- ", "<|start|>", "<|", "to=functions.", "+#+#", "♀♀", "assistant"]
+)
+
+
+@given(st.lists(pieces_of_text, max_size=30), st.lists(st.integers(1, 8), max_size=60))
+def test_any_cut_of_any_text_finds_the_same(parts: list[str], sizes: list[int]):
+    text = "".join(parts)
+    pieces: list[str] = []
+    rest = text
+    for size in sizes:
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    assert scan([*pieces, rest]) == scan([text])
+
+
+@given(st.lists(pieces_of_text, max_size=30))
+def test_what_was_clear_once_is_before_any_marker_that_is_found(parts: list[str]):
+    scanner = MarkerScanner(MARKERS)
+    clear = 0
+    for part in parts:
+        found = scanner.feed(part)
+        assert scanner.clear >= clear
+        clear = scanner.clear
+        if found is not None:
+            return
+    scanner.finish()
+    assert scanner.clear >= clear

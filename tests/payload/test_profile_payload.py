@@ -1,0 +1,274 @@
+"""Bodies for a server with a profile: what it demands is there, what it refuses is not, nothing is lost silently."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from typing import Any
+
+import pytest
+
+from codex_client.backend_profile import BackendProfile
+from codex_client.errors import (
+    ConfigurationError,
+    DroppedParameterWarning,
+    InvalidPayloadError,
+    UnsupportedParameterError,
+)
+from codex_client.items import InputImage, InputText, Message, ResponseItem
+from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
+from codex_client.models import BUILT_IN_MODELS, ModelCatalogue, ModelInfo
+from codex_client.payload.chat import ChatPayloadBuilder
+from codex_client.payload.encode import encode_payload
+from codex_client.payload.responses import ResponsesPayloadBuilder
+from codex_client.prompt import Prompt, ReasoningOptions
+from codex_client.testing.request_checker import check_chat_request, check_responses_request
+
+CHATGPT = built_in_providers()["chatgpt"]
+OPENAI = built_in_providers()["openai"]
+OPENAI_CHAT = dataclasses.replace(OPENAI, wire_api=WireApi.CHAT)
+GENERIC = ModelProviderInfo(name="some", base_url="http://localhost:9000/v1")
+HI = Message.user("hi")
+PICTURE = InputImage(image_url="data:,")
+
+
+def build(prompt: Prompt, provider: ModelProviderInfo = CHATGPT, model: str = "gpt-5.2", **options: Any) -> Any:
+    body = ResponsesPayloadBuilder(model=model, provider=provider, **options).build(prompt)
+    received = json.loads(encode_payload(body))
+    check_responses_request(received)
+    return received
+
+
+def build_chat(
+    prompt: Prompt, provider: ModelProviderInfo = OPENAI_CHAT, model: str = "gpt-5.2", **options: Any
+) -> Any:
+    body = ChatPayloadBuilder(model=model, provider=provider, **options).build(prompt)
+    check_chat_request(body)
+    return body
+
+
+def test_a_bare_prompt_has_all_that_the_codex_backend_demands() -> None:
+    assert build(Prompt("hi"), conversation_id="c") == {
+        "model": "gpt-5.2",
+        "instructions": "You are a helpful assistant.",
+        "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
+        "store": False,
+        "stream": True,
+        "prompt_cache_key": "c",
+        "text": {"verbosity": "medium"},
+    }
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_instructions_are_never_empty_where_they_must_not_be(given: str | None) -> None:
+    extra = None if given is None else {"instructions": given}
+    assert build(Prompt("hi", extra=extra))["instructions"] == "You are a helpful assistant."
+    assert "instructions" not in build(Prompt("hi"), OPENAI)
+
+
+def test_ones_own_instructions_are_left_alone() -> None:
+    assert build(Prompt("hi", instructions="Be brief."))["instructions"] == "Be brief."
+    assert build(Prompt("hi", extra={"instructions": "Be brief."}))["instructions"] == "Be brief."
+
+
+CATALOGUE = ModelCatalogue(
+    models=(
+        ModelInfo(slug="low-only", verbosities=("low",), default_verbosity="low"),
+        ModelInfo(slug="none"),
+        ModelInfo(slug="all", verbosities=("low", "medium", "high")),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "model, text",
+    [
+        ("all", {"verbosity": "medium"}),
+        ("low-only", {"verbosity": "low"}),
+        ("none", None),
+        ("newer-than-any-list", {"verbosity": "medium"}),
+    ],
+)
+def test_the_default_verbosity_is_one_that_the_model_takes(model: str, text: Any) -> None:
+    assert build(Prompt("hi"), model=model, catalogue=CATALOGUE).get("text") == text
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"verbosity": "low"}, {"verbosity": "low"}),
+        ({"extra": {"text": {"verbosity": "high"}}}, {"verbosity": "high"}),
+        ({"extra": {"text": {"format": {"type": "text"}}}}, {"verbosity": "medium", "format": {"type": "text"}}),
+    ],
+)
+def test_a_verbosity_that_was_asked_for_stays_and_a_format_does_not_displace_it(options: Any, text: Any) -> None:
+    assert build(Prompt("hi", **options))["text"] == text
+
+
+def test_a_text_that_is_no_object_is_left_to_the_server() -> None:
+    body = ResponsesPayloadBuilder(model="m", provider=CHATGPT).build(Prompt("hi", extra={"text": None}))
+    assert body["text"] is None
+
+
+def test_a_server_without_a_default_is_sent_no_verbosity() -> None:
+    assert "text" not in build(Prompt("hi"), OPENAI)
+
+
+@pytest.mark.parametrize(
+    "provider", [CHATGPT, dataclasses.replace(GENERIC, profile=BackendProfile(name="p", stores=False))]
+)
+def test_storing_is_refused_where_nothing_is_stored(provider: ModelProviderInfo) -> None:
+    message = rf"^{provider.name} stores no responses; leave `store` out, or set it to False$"
+    with pytest.raises(ConfigurationError, match=message):
+        build(Prompt("hi", extra={"store": True}), provider)
+    with pytest.raises(ConfigurationError, match=message):
+        build(Prompt("hi"), provider, store=True)
+    assert build(Prompt("hi", extra={"store": False}), provider)["store"] is False
+
+
+REFUSED: dict[str, Any] = {
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "max_output_tokens": 16,
+    "metadata": {"a": "b"},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_field_is_dropped_with_one_warning_per_builder(name: str) -> None:
+    builder = ResponsesPayloadBuilder(model="gpt-5.2", provider=CHATGPT)
+    prompt = Prompt("hi", **{name: REFUSED[name]})
+    with pytest.warns(DroppedParameterWarning, match=f"^chatgpt refuses the parameter '{name}'; it is left out of"):
+        body = builder.build(prompt)
+    assert body == builder.build(Prompt("hi"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert builder.build(prompt) == body
+    with pytest.warns(DroppedParameterWarning):
+        ResponsesPayloadBuilder(model="gpt-5.2", provider=CHATGPT).build(prompt)
+
+
+def test_every_refused_field_is_warned_of_also_those_in_extra() -> None:
+    names = sorted(CHATGPT.backend.refused)
+    with pytest.warns(DroppedParameterWarning) as caught:
+        body = build(Prompt("hi", extra=dict.fromkeys(names, 1)))
+    assert body == build(Prompt("hi"))
+    assert [str(warning.message).split("'")[1] for warning in caught] == names
+
+
+def test_a_dotted_field_is_dropped_without_its_neighbours() -> None:
+    profile = BackendProfile(name="p", refused=frozenset({"text.verbosity", "reasoning.summary", "a.b"}))
+    provider = dataclasses.replace(GENERIC, profile=profile)
+    prompt = Prompt("hi", verbosity="low", reasoning=ReasoningOptions("low", "auto"), extra={"a": 1})
+    with pytest.warns(DroppedParameterWarning) as caught:
+        body = ResponsesPayloadBuilder(model="m", provider=provider).build(prompt)
+    assert len(caught) == 2
+    assert body["reasoning"] == {"effort": "low"}
+    assert body["a"] == 1
+    assert "text" not in body
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0.5}, {"extra": {"user": "me"}}])
+def test_strict_parameters_make_it_an_error(options: Any) -> None:
+    name = "user" if "extra" in options else "temperature"
+    with pytest.raises(UnsupportedParameterError, match=f"^chatgpt refuses the parameter '{name}'; ") as raised:
+        build(Prompt("hi", **options), strict_parameters=True)
+    assert raised.value.parameter == name
+
+
+def test_chat_bodies_leave_refused_fields_out_too() -> None:
+    provider = dataclasses.replace(OPENAI_CHAT, profile=BackendProfile(name="p", refused=frozenset({"temperature"})))
+    with pytest.warns(DroppedParameterWarning, match="'temperature'"):
+        assert "temperature" not in build_chat(Prompt("hi", temperature=1), provider)
+    with pytest.raises(UnsupportedParameterError):
+        build_chat(Prompt("hi", temperature=1), provider, strict_parameters=True)
+
+
+SYSTEM = Message.system("S")
+MIXED = Message(role="system", content=[InputText(text="look"), PICTURE])
+
+
+@pytest.mark.parametrize(
+    "items, instructions, roles",
+    [
+        pytest.param([SYSTEM, HI], "S", ["user"], id="V1_a_leading_one"),
+        pytest.param([SYSTEM, Message.system("T"), HI], "S\n\nT", ["user"], id="V1_several"),
+        pytest.param([HI, SYSTEM], "", ["user", "developer"], id="V1_a_later_one"),
+        pytest.param([SYSTEM, HI, SYSTEM], "S", ["user", "developer"], id="V1_both"),
+        pytest.param([Message.developer("D"), SYSTEM, HI], "", ["developer", "developer", "user"], id="V1_not_leading"),
+        pytest.param([MIXED, SYSTEM, HI], "", ["developer", "developer", "user"], id="V1_with_a_picture"),
+        pytest.param([HI], "", ["user"], id="V1_none"),
+    ],
+)
+@pytest.mark.parametrize("own", ["", "Be brief."])
+def test_system_messages_keep_their_meaning(
+    items: list[ResponseItem], instructions: str, roles: list[str], own: str
+) -> None:
+    body = build(Prompt(items, instructions=own))
+    expected = "\n\n".join(text for text in (own, instructions) if text)
+    assert body["instructions"] == (expected or "You are a helpful assistant.")
+    assert [item["role"] for item in body["input"]] == roles
+
+
+def test_system_messages_alone_ask_for_nothing() -> None:
+    with pytest.raises(InvalidPayloadError, match="the prompt's input is empty"):
+        build(Prompt([SYSTEM]))
+
+
+def test_where_system_messages_are_taken_they_stay_where_they_are() -> None:
+    assert [item["role"] for item in build(Prompt([SYSTEM, HI]), OPENAI)["input"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    "name, own, of_client, effort",
+    [
+        ("gpt-5.2:high", None, None, "high"),
+        ("gpt-5.2:high", None, ReasoningOptions("low"), "high"),
+        ("gpt-5.2:high", ReasoningOptions("medium"), ReasoningOptions("low"), "medium"),
+        ("gpt-5.2:high", ReasoningOptions(summary="auto"), None, "high"),
+        ("gpt-5.2", None, ReasoningOptions("low"), "low"),
+        ("gpt-5.2", ReasoningOptions("medium"), ReasoningOptions("low"), "medium"),
+        ("codex/gpt-5.2-high", None, None, "high"),
+        ("gpt-5.2", None, None, None),
+    ],
+)
+@pytest.mark.parametrize("by_prompt", [True, False])
+def test_the_effort_is_the_prompts_then_the_names_then_the_clients(
+    name: str, own: ReasoningOptions | None, of_client: ReasoningOptions | None, effort: str | None, by_prompt: bool
+) -> None:
+    prompt = Prompt("hi", reasoning=own, model=name if by_prompt else None)
+    model = "gpt-5" if by_prompt else name
+    body = build(prompt, OPENAI, model, reasoning=of_client)
+    chat = build_chat(prompt, OPENAI_CHAT, model, reasoning=of_client)
+    assert (body["model"], chat["model"]) == ("gpt-5.2", "gpt-5.2")
+    assert body.get("reasoning", {}).get("effort") == chat.get("reasoning_effort") == effort
+
+
+def test_the_names_effort_leaves_the_summary_that_was_asked_for() -> None:
+    body = build(Prompt("hi", reasoning=ReasoningOptions(summary="auto")), OPENAI, "gpt-5.2:high")
+    assert body["reasoning"] == {"effort": "high", "summary": "auto"}
+
+
+def test_an_effort_that_the_model_does_not_take_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(ConfigurationError, match="'utmost'"):
+        build(Prompt("hi", model="gpt-5.2:utmost"))
+
+
+def test_names_with_colons_are_plain_names_elsewhere() -> None:
+    assert build(Prompt("hi", model="llama3:high"), GENERIC)["model"] == "llama3:high"
+    assert build(Prompt("hi"), GENERIC, "llama3")["model"] == "llama3"
+
+
+def test_aliases_of_the_catalogue_hold() -> None:
+    catalogue = BUILT_IN_MODELS.with_aliases({"quick": "gpt-5.2"})
+    assert build(Prompt("hi", model="quick"), catalogue=catalogue)["model"] == "gpt-5.2"
+
+
+@pytest.mark.parametrize("key, expected", [(None, "mine"), ("key", "key")])
+def test_the_prompts_conversation_is_its_cache_key_unless_it_has_one(key: str | None, expected: str) -> None:
+    prompt = Prompt("hi", conversation_id="mine", prompt_cache_key=key)
+    assert build(prompt, conversation_id="clients")["prompt_cache_key"] == expected
+    assert build_chat(prompt, conversation_id="clients")["prompt_cache_key"] == expected
+    generic = dataclasses.replace(GENERIC, wire_api=WireApi.CHAT)
+    assert build_chat(prompt, generic, conversation_id="clients").get("prompt_cache_key") == key
