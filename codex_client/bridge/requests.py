@@ -1,0 +1,278 @@
+"""Requests of both OpenAI APIs as prompts.
+
+What becomes of each field. "Extra" is `Prompt.extra`, which is sent as it is; "ignored" is
+`BridgedRequest.ignored`, unless the value asks for nothing (`n: 1`, `store: false`). The upstream is the API of the
+server that the prompt goes to.
+
+| field of a Chat request                          | to a Responses server       | to a Chat server            |
+|--------------------------------------------------|-----------------------------|-----------------------------|
+| model, tools, tool_choice, parallel_tool_calls,  | the prompt's own            | the same                    |
+| service_tier, prompt_cache_key, verbosity,       | the prompt's own            | the same                    |
+| temperature, top_p, metadata                     | the prompt's own            | the same                    |
+| messages                                         | `instructions` and `input`  | the same                    |
+| max_completion_tokens, else max_tokens           | `max_output_tokens`         | the same                    |
+| reasoning_effort                                 | `reasoning.effort`          | the same                    |
+| `reasoning {effort, summary}` (OpenRouter's)     | `reasoning`; rest ignored   | extra                       |
+| response_format                                  | extra, as `text.format`     | extra                       |
+| user, safety_identifier, prompt_cache_retention, | extra                       | extra                       |
+| prompt_cache_options                             | extra                       | extra                       |
+| stream, stream_options.include_usage             | `BridgedRequest`            | `BridgedRequest`            |
+| logprobs, top_logprobs                           | ignored                     | ignored                     |
+| n above 1, output modalities other than text,    | refused                     | refused                     |
+| functions, function_call                         | refused                     | refused                     |
+| seed, stop, penalties, … and all unknown fields  | ignored                     | extra                       |
+| fields of messages and parts without a name here | ignored                     | sent with the message       |
+
+| field of a Responses request                     | to a Responses server       | to a Chat server            |
+|--------------------------------------------------|-----------------------------|-----------------------------|
+| model, input, instructions, tools, tool_choice,  | the prompt's own            | the same                    |
+| parallel_tool_calls, previous_response_id,       | the prompt's own            | the same                    |
+| service_tier, prompt_cache_key, temperature,     | the prompt's own            | the same                    |
+| max_output_tokens, top_p, metadata               | the prompt's own            | the same                    |
+| `reasoning {effort, summary}`                    | `reasoning`; extra if more  | `reasoning`; rest ignored   |
+| text.verbosity                                   | `verbosity`                 | `verbosity`                 |
+| text.format                                      | extra, all of `text`        | extra, as `response_format` |
+| user, safety_identifier, prompt_cache_retention, | extra                       | extra                       |
+| prompt_cache_options                             | extra                       | extra                       |
+| stream                                           | `BridgedRequest`            | `BridgedRequest`            |
+| stream_options                                   | ignored                     | ignored                     |
+| background: true                                 | refused                     | refused                     |
+| conversation, prompt                             | extra                       | refused                     |
+| include, store, truncation, … and all unknown    | extra                       | ignored                     |
+
+What a payload builder makes of the prompt has the request's fields again, but for those it always sends (`stream`,
+`store`, `strict` of tools, a Responses server's `tool_choice` and `parallel_tool_calls`), content in the form of a list
+or a text as the API's servers take it, and leading system messages as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from codex_client.bridge.chat_history import ChatHistory
+from codex_client.bridge.fields import Fields
+from codex_client.bridge.reasoning import ReasoningFormat
+from codex_client.bridge.response_input import parsed_input
+from codex_client.bridge.tool_fields import check_json_schema, parsed_choice, parsed_tools
+from codex_client.model_provider import WireApi
+from codex_client.prompt import Prompt, ReasoningOptions
+
+# Both APIs know these by the same name, and the prompt has no place for them.
+_SHARED = ("user", "safety_identifier", "prompt_cache_retention", "prompt_cache_options")
+# What a field says that asks for nothing.
+_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "frequency_penalty": (0,),
+    "include": ([],),
+    "logit_bias": ({},),
+    "logprobs": (False,),
+    "presence_penalty": (0,),
+    "store": (False,),
+    "stop": ([],),
+    "top_logprobs": (0,),
+    "truncation": ("disabled",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgedRequest:
+    """A request of an OpenAI client, ready to be served.
+
+    `prompt.model` is the model asked for, None where the request names none. `stream` and `include_usage` say how to
+    answer, `reasoning` in which form a Chat answer shows it. `ignored` names the fields that nothing was made of.
+    """
+
+    prompt: Prompt
+    stream: bool = False
+    include_usage: bool = False
+    reasoning: ReasoningFormat = ReasoningFormat.REASONING_CONTENT
+    ignored: tuple[str, ...] = ()
+
+
+def parse_chat_request(
+    body: Mapping[str, Any],
+    *,
+    upstream: WireApi = WireApi.RESPONSES,
+    reasoning: ReasoningFormat = ReasoningFormat.REASONING_CONTENT,
+) -> BridgedRequest:
+    """The body of `POST /chat/completions`. `upstream`: the API of the server that the prompt goes to.
+
+    With think tags as `reasoning` those in earlier answers are read back. Raises `InvalidPayloadError`, whose `param`
+    names the field, for whatever is no such request.
+    """
+    request, to_chat = Fields(body), upstream is WireApi.CHAT
+    _refuse_chat_fields(request)
+    history = ChatHistory(keeps_extras=to_chat, reasoning=reasoning)
+    history.read(request.children("messages"))
+    if not history.items:
+        raise request.fault("messages", "ask for nothing; give a user message")
+    ignored, extra = history.ignored, _shared(request) | _response_format(request, to_chat=to_chat)
+    for name in ("logprobs", "top_logprobs"):
+        _note(name, request.get(name), ignored)
+    max_tokens, max_completion_tokens = request.whole("max_tokens"), request.whole("max_completion_tokens")
+    prompt = Prompt(
+        tuple(history.items),
+        instructions="\n\n".join(filter(None, history.instructions)),
+        verbosity=_chat_verbosity(request, extra),
+        reasoning=_chat_reasoning(request, extra, ignored, to_chat=to_chat),
+        max_output_tokens=max_tokens if max_completion_tokens is None else max_completion_tokens,
+        **_same_on_both(request, to_chat=to_chat),
+    )
+    options = request.child("stream_options")
+    return BridgedRequest(
+        stream=bool(request.flag("stream")),
+        include_usage=bool(options and options.flag("include_usage")),
+        reasoning=reasoning,
+        prompt=replace(prompt, extra=_extra(request, extra, ignored, keeps_rest=to_chat)),
+        ignored=tuple(ignored),
+    )
+
+
+def parse_responses_request(body: Mapping[str, Any], *, upstream: WireApi = WireApi.RESPONSES) -> BridgedRequest:
+    """The body of `POST /responses`. `upstream` and errors as for `parse_chat_request`.
+
+    Items and content parts of types that are not known are passed on: a server may know them.
+    """
+    request, to_chat = Fields(body), upstream is WireApi.CHAT
+    _refuse_responses_fields(request, to_chat=to_chat)
+    ignored: dict[str, None] = {} if request.child("stream_options") is None else {"stream_options": None}
+    extra = _shared(request)
+    prompt = Prompt(
+        parsed_input(request),
+        instructions=request.text("instructions") or "",
+        previous_response_id=request.text("previous_response_id"),
+        verbosity=_responses_verbosity(request, extra, to_chat=to_chat),
+        reasoning=_responses_reasoning(request, extra, ignored, to_chat=to_chat),
+        max_output_tokens=request.whole("max_output_tokens"),
+        **_same_on_both(request, to_chat=to_chat),
+    )
+    return BridgedRequest(
+        stream=bool(request.flag("stream")),
+        prompt=replace(prompt, extra=_extra(request, extra, ignored, keeps_rest=not to_chat)),
+        ignored=tuple(ignored),
+    )
+
+
+def _same_on_both(request: Fields, *, to_chat: bool) -> dict[str, Any]:
+    parallel, metadata = request.flag("parallel_tool_calls"), request.child("metadata")
+    return {
+        "model": request.text("model"),
+        "tools": parsed_tools(request, to_chat=to_chat),
+        "tool_choice": parsed_choice(request),
+        "parallel_tool_calls": True if parallel is None else parallel,
+        "service_tier": request.text("service_tier"),
+        "prompt_cache_key": request.text("prompt_cache_key"),
+        "temperature": request.number("temperature"),
+        "top_p": request.number("top_p"),
+        "metadata": None if metadata is None else metadata.values,
+    }
+
+
+def _refuse_chat_fields(request: Fields) -> None:
+    if request.whole("n") not in (None, 1):
+        raise request.fault("n", "asks for more than one answer; send the request once for each")
+    if request.get("modalities") not in (None, ["text"]):
+        raise request.fault("modalities", "asks for more than text, which is all there is")
+    for name in ("functions", "function_call"):
+        if request.get(name) is not None:
+            raise request.fault(name, "is the form before tools; send `tools` and `tool_choice`")
+
+
+def _refuse_responses_fields(request: Fields, *, to_chat: bool) -> None:
+    if request.flag("background"):
+        raise request.fault("background", "is true, but answers are given at once only; leave it out")
+    for name in ("conversation", "prompt") if to_chat else ():
+        if request.get(name) is not None:
+            raise request.fault(name, "is kept by Responses servers only; send the history and the instructions")
+
+
+def _shared(request: Fields) -> dict[str, Any]:
+    return {name: value for name in _SHARED if (value := request.get(name)) is not None}
+
+
+def _response_format(request: Fields, *, to_chat: bool) -> dict[str, Any]:
+    form = request.child("response_format")
+    if form is None or form.needed("type") == "text":
+        return {}
+    schema = form.child("json_schema")
+    if schema is None:
+        if form.get("type") == "json_schema":
+            raise form.fault("json_schema", "is missing; give its name and schema")
+        flat: Mapping[str, Any] = form.values
+    else:
+        check_json_schema(schema)
+        flat = {"type": "json_schema", **schema.values}
+    return {"response_format": form.values} if to_chat else {"text": {"format": flat}}
+
+
+def _chat_verbosity(request: Fields, extra: dict[str, Any]) -> str | None:
+    """As `extra` wins field by field, it stands beside the format where that is in `text`."""
+    verbosity = request.text("verbosity")
+    if verbosity is None or "text" not in extra:
+        return verbosity
+    extra["text"] |= {"verbosity": verbosity}
+    return None
+
+
+def _chat_reasoning(
+    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, to_chat: bool
+) -> ReasoningOptions | None:
+    """OpenRouter's object, which says more, beats the plain effort."""
+    effort, asked = request.text("reasoning_effort"), request.child("reasoning")
+    if asked is None:
+        return None if effort is None else ReasoningOptions(effort)
+    if to_chat:
+        extra["reasoning"] = asked.values
+        return None if effort is None else ReasoningOptions(effort)
+    options = ReasoningOptions(asked.text("effort") or effort, asked.text("summary"))
+    ignored.update(dict.fromkeys(f"reasoning.{name}" for name in asked.rest()))
+    return None if options == ReasoningOptions() else options
+
+
+def _responses_reasoning(
+    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, to_chat: bool
+) -> ReasoningOptions | None:
+    asked = request.child("reasoning")
+    if asked is None:
+        return None
+    options = ReasoningOptions(asked.text("effort"), asked.text("summary"))
+    if (more := asked.rest()) and not to_chat:
+        extra["reasoning"] = asked.values
+    elif more:
+        ignored.update(dict.fromkeys(f"reasoning.{name}" for name in more))
+    return None if options == ReasoningOptions() else options
+
+
+def _responses_verbosity(request: Fields, extra: dict[str, Any], *, to_chat: bool) -> str | None:
+    text = request.child("text")
+    if text is None:
+        return None
+    verbosity, form = text.text("verbosity"), text.child("format")
+    kind = "text" if form is None else form.needed("type")
+    if form is not None and kind == "json_schema":
+        check_json_schema(form)
+    if not to_chat and (kind != "text" or text.rest()):
+        extra["text"] = text.values
+        return None
+    if form is not None and kind != "text":
+        schema = {name: value for name, value in form.values.items() if name != "type"}
+        extra["response_format"] = {"type": kind, kind: schema} if schema else {"type": kind}
+    return verbosity
+
+
+def _extra(
+    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, keeps_rest: bool
+) -> dict[str, Any] | None:
+    """All that is sent beside the prompt's own fields; what is not is noted in `ignored`."""
+    rest = request.rest()
+    if keeps_rest:
+        return (extra | rest) or None
+    for name, value in rest.items():
+        _note(name, value, ignored)
+    return extra or None
+
+
+def _note(name: str, value: Any, ignored: dict[str, None]) -> None:
+    if value is not None and value not in _NEUTRAL.get(name, ()):
+        ignored[name] = None

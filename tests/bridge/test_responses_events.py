@@ -1,0 +1,290 @@
+"""Turns as the events of a Responses stream: their order, their indexes, their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codex_client import errors
+from codex_client.aggregate import CollectedResponse
+from codex_client.bridge.requests import parse_responses_request
+from codex_client.bridge.response import response_object
+from codex_client.bridge.responses_events import ResponsesEvents
+from codex_client.errors import CodexError, IncompleteResponseError
+from codex_client.events import (
+    Completed,
+    Created,
+    OutputItemAdded,
+    OutputItemDone,
+    OutputTextDelta,
+    RateLimits,
+    ReasoningSummaryDelta,
+    RefusalDelta,
+    ResponseEvent,
+    StreamRestarted,
+    ToolCallInputDelta,
+)
+from codex_client.items import (
+    FunctionCall,
+    Message,
+    OutputText,
+    Reasoning,
+    Refusal,
+    SummaryText,
+    WebSearchCall,
+    parse_item,
+)
+from codex_client.model_variants import RateLimitSnapshot, TokenUsage
+
+USAGE = TokenUsage(input_tokens=10, cached_input_tokens=4, output_tokens=7, total_tokens=17)
+EMPTY = Message(id="msg_1", role="assistant", content=[], status="in_progress")
+HELLO = Message(id="msg_1", role="assistant", content="Hello", status="completed")
+
+
+def events_of(*events: ResponseEvent, failure: CodexError | None = None, **options: Any) -> list[dict[str, Any]]:
+    encoder = ResponsesEvents(**{"model": "m", "created": 5, **options})
+    given = [each for event in events for each in encoder.feed(event)]
+    return given if failure is None else given + encoder.fail(failure)
+
+
+def types(events: list[dict[str, Any]]) -> list[str]:
+    return [event["type"].removeprefix("response.") for event in events]
+
+
+def bare(event: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name not in ("sequence_number", *names)}
+
+
+def test_a_message_has_all_its_events_in_order() -> None:
+    given = events_of(
+        Created("r1"), OutputItemAdded(EMPTY, 0), OutputTextDelta("Hel", 0), OutputTextDelta("lo", 0),
+        OutputItemDone(HELLO, 0), Completed("r1", USAGE),
+    )  # fmt: skip
+    assert types(given) == [
+        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.delta",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    ]  # fmt: skip
+    assert [event["sequence_number"] for event in given] == list(range(10))
+    assert given[0]["response"]["status"] == "in_progress"
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    part = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
+    assert bare(given[4], "type") == {**place, "delta": "Hel", "logprobs": []}
+    assert bare(given[6], "type") == {**place, "text": "Hello", "logprobs": []}
+    assert bare(given[7], "type") == {**place, "part": part}
+    message = {"type": "message", "id": "msg_1", "role": "assistant", "content": [part], "status": "completed"}
+    assert given[8]["item"] == message
+    response = given[9]["response"]
+    assert (response["id"], response["status"], response["output"]) == ("r1", "completed", [message])
+    assert response["usage"]["input_tokens_details"]["cached_tokens"] == 4
+
+
+def test_nothing_is_given_before_the_first_output() -> None:
+    nameless = FunctionCall(call_id="c", name="", arguments="")
+    early = [Created("r1"), RateLimits(RateLimitSnapshot("codex")), OutputTextDelta(""), OutputItemAdded(nameless, 0)]
+    assert events_of(*early, ToolCallInputDelta("{", "c", None, 0)) == []
+
+
+@pytest.mark.parametrize(
+    "given, wanted", [([Created("r1")], "r1"), ([Created("r0"), Created("r1"), Created("")], "r1"), ([], "resp_5")]
+)
+def test_the_response_has_one_id(given: list[ResponseEvent], wanted: str) -> None:
+    later = [OutputTextDelta("a"), Created("r9"), Completed("r9")]
+    assert {event["response"]["id"] for event in events_of(*given, *later) if "response" in event} == {wanted}
+    own = events_of(*given, *later, response_id="own")
+    assert {event["response"]["id"] for event in own if "response" in event} == {"own"}
+
+
+def test_a_turn_without_output_is_created_and_completed() -> None:
+    given = events_of(Completed("r1", end_turn=False))
+    assert types(given) == ["created", "in_progress", "completed"]
+    assert (given[-1]["response"]["id"], given[-1]["response"]["end_turn"]) == ("r1", False)
+
+
+def test_items_and_parts_are_numbered_without_gaps() -> None:
+    content = [OutputText(text="a"), Refusal(refusal="b"), OutputText(text="")]
+    given = events_of(
+        OutputItemAdded(Message(role="assistant", content=[]), 7),
+        OutputTextDelta("a", 7, 3),
+        RefusalDelta("b", 7, 3),
+        OutputItemDone(Message(role="assistant", content=content), 7),
+        OutputItemDone(WebSearchCall(id="ws", status="completed"), 9),
+        Completed("r1"),
+    )
+    added = [event for event in given if event["type"].endswith("added")]
+    assert [event.get("content_index", event["output_index"]) for event in added] == [0, 0, 1, 2, 1]
+    assert [event["part"]["type"] for event in given if "part" in event] == [
+        "output_text", "refusal", "output_text", "refusal", "output_text", "output_text",
+    ]  # fmt: skip
+    assert [item["type"] for item in given[-1]["response"]["output"]] == ["message", "web_search_call"]
+
+
+def test_an_item_without_an_id_gets_one_and_keeps_it() -> None:
+    given = events_of(
+        Created("r1"), OutputTextDelta("a"), OutputItemDone(Message(id="late", role="assistant", content="a"), 0)
+    )
+    ids = {event.get("item_id") or event["item"]["id"] for event in given if "output_index" in event}
+    assert len(ids) == 1
+    assert ids.pop().startswith("msg_")
+
+
+def test_an_item_keeps_the_state_that_the_server_told() -> None:
+    cut = Message(id="msg_1", role="assistant", content="Hel", status="incomplete")
+    assert [
+        item["status"] for item in events_of(OutputItemDone(cut, 0), Completed("r1"))[-1]["response"]["output"]
+    ] == ["incomplete"]
+
+
+def test_a_summary_has_its_parts() -> None:
+    done = Reasoning(id="rs", summary=[SummaryText(text="One"), SummaryText(text="Two")], encrypted_content="gAAA")
+    given = events_of(ReasoningSummaryDelta("One", 0, 0, "rs"), OutputItemDone(done, 0))[2:]
+    assert types(given) == [
+        "output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta",
+        "reasoning_summary_text.done", "reasoning_summary_part.done", "reasoning_summary_part.added",
+        "reasoning_summary_text.delta", "reasoning_summary_text.done", "reasoning_summary_part.done",
+        "output_item.done",
+    ]  # fmt: skip
+    assert given[6]["summary_index"] == 1
+    assert given[-1]["item"]["encrypted_content"] == "gAAA"
+
+
+def test_a_part_of_an_unknown_type_is_kept() -> None:
+    odd = {"type": "hologram", "frames": 3}
+    message = parse_item({"type": "message", "role": "assistant", "content": [odd]})
+    given = events_of(OutputItemDone(message, 0))
+    assert [event["part"] for event in given if "part" in event] == [odd, odd]
+
+
+def test_raw_thoughts_have_content_parts_of_their_own() -> None:
+    thought = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
+    given = events_of(OutputItemDone(parse_item(thought), 0))
+    assert types(given)[3:-1] == [
+        "content_part.added",
+        "reasoning_text.delta",
+        "reasoning_text.done",
+        "content_part.done",
+    ]
+
+
+@pytest.mark.parametrize(
+    "kind, field, name",
+    [
+        ("function_call", "arguments", "function_call_arguments"),
+        ("custom_tool_call", "input", "custom_tool_call_input"),
+    ],
+)
+def test_a_calls_input_is_streamed_and_then_given_whole(kind: str, field: str, name: str) -> None:
+    call = parse_item({"type": kind, "call_id": "c", "name": "f", field: "{}"})
+    begun = parse_item({"type": kind, "call_id": "c", "name": "f", field: ""})
+    given = events_of(OutputItemAdded(begun, 0), ToolCallInputDelta("{", "c", None, 0), OutputItemDone(call, 0))[3:]
+    assert types(given) == [f"{name}.delta", f"{name}.delta", f"{name}.done", "output_item.done"]
+    assert (given[1]["delta"], given[2][field], given[3]["item"]["name"]) == ("}", "{}", "f")
+
+
+def test_a_call_whose_name_comes_last_is_announced_with_it() -> None:
+    call = FunctionCall(call_id="c", name="f", arguments="{}")
+    held = [
+        OutputItemAdded(FunctionCall(call_id="c", name="", arguments=""), 0),
+        ToolCallInputDelta("{}", "c", None, 0),
+    ]
+    given = events_of(*held, OutputItemDone(call, 0))[2:]
+    assert [event["item"]["name"] for event in given if "item" in event] == ["f", "f"]
+    assert [event["delta"] for event in given if "delta" in event] == ["{}"]
+
+
+def test_items_that_nothing_ended_are_what_their_pieces_make_them() -> None:
+    given = events_of(
+        OutputItemAdded(EMPTY, 0),
+        OutputTextDelta("Hel", 0),
+        OutputItemAdded(WebSearchCall(id="ws"), 1),
+        Completed("r1"),
+    )
+    message, search = given[-1]["response"]["output"]
+    assert (message["content"][0]["text"], message["status"]) == ("Hel", "completed")
+    assert search == {"type": "web_search_call", "id": "ws"}
+
+
+@pytest.mark.parametrize(
+    "reason, wanted",
+    [
+        ("length", "max_output_tokens"),
+        ("max_output_tokens", "max_output_tokens"),
+        ("safety", "content_filter"),
+        ("cancelled", "cancelled"),
+    ],
+)
+def test_an_answer_that_was_cut_short_is_incomplete_with_what_came(reason: str, wanted: str) -> None:
+    """E5."""
+    error = IncompleteResponseError("cut", reason=reason, token_usage=USAGE)
+    given = events_of(OutputItemAdded(EMPTY, 0), OutputTextDelta("Hel", 0), failure=error)
+    assert types(given)[-2:] == ["output_item.done", "incomplete"]
+    response = given[-1]["response"]
+    assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": wanted})
+    assert response["usage"]["total_tokens"] == 17
+    assert [item["status"] for item in response["output"]] == ["incomplete"]
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (errors.ContextWindowExceededError("long"), "context_length_exceeded"),
+        (errors.InvalidRequestInStreamError("wrong"), "server_error"),
+        (errors.RateLimitedInStreamError("slow", code="slow_down"), "slow_down"),
+        (errors.StreamClosedError("closed"), "upstream_error"),
+    ],
+)
+def test_a_failure_ends_the_stream_with_its_code(error: CodexError, code: str) -> None:
+    given = events_of(failure=error)
+    assert types(given) == ["created", "in_progress", "failed"]
+    told = given[-1]["response"]
+    assert (told["status"], told["error"]["code"], told["error"]["message"]) == ("failed", code, error.message)
+
+
+def test_a_restart_after_output_cannot_be_told() -> None:
+    with pytest.raises(errors.UnsupportedOperationError, match="RestartPolicy"):
+        events_of(StreamRestarted(2, "stall"))
+
+
+def test_the_response_repeats_what_was_asked() -> None:
+    request = parse_responses_request(
+        {
+            "input": "hi",
+            "instructions": "be brief",
+            "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": True}],
+            "tool_choice": {"type": "function", "name": "f"},
+            "parallel_tool_calls": False,
+            "metadata": {"a": "b"},
+            "temperature": 0.5,
+            "reasoning": {"effort": "low"},
+            "text": {"verbosity": "low"},
+            "truncation": "auto",
+            "store": True,
+            "user": "u",
+        }
+    )
+    repeated = response_object(CollectedResponse("r1"), model="m", created=5, request=request)
+    assert repeated["tools"][0]["name"] == "f"
+    assert repeated["reasoning"] == {"effort": "low", "summary": None}
+    assert repeated["text"] == {"format": {"type": "text"}, "verbosity": "low"}
+    same = (
+        "instructions",
+        "tool_choice",
+        "parallel_tool_calls",
+        "metadata",
+        "temperature",
+        "truncation",
+        "store",
+        "user",
+    )
+    assert [repeated[name] for name in same] == [
+        "be brief", {"type": "function", "name": "f"}, False, {"a": "b"}, 0.5, "auto", True, "u",
+    ]  # fmt: skip
+
+
+def test_a_whole_response_that_was_cut_short_says_so() -> None:
+    partial = CollectedResponse("r1", (Message.assistant("Hel"),), USAGE)
+    error = IncompleteResponseError("cut", reason="length", partial=partial)
+    whole = response_object(partial, model="m", created=5, error=error)
+    assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert whole["output"][0]["status"] == "incomplete"
+    assert response_object(CollectedResponse(), model="m", created=5, response_id="own")["id"] == "own"
