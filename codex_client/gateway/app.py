@@ -1,0 +1,92 @@
+"""The gateway as an ASGI app."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from codex_client.api import ApiClient, Clock, SystemClock
+from codex_client.bridge.reasoning import ReasoningFormat
+from codex_client.client.config import ClientConfig
+from codex_client.credentials.pool import CredentialPool
+from codex_client.errors import CodexError
+from codex_client.gateway.access import AccessControl
+from codex_client.gateway.activity import Activity
+from codex_client.gateway.config import GatewayConfig
+from codex_client.gateway.dialects import ChatDialect, ResponsesDialect
+from codex_client.gateway.metrics import GatewayMetrics
+from codex_client.gateway.model_list import ModelList
+from codex_client.gateway.record import CHAT_ROUTE, RESPONSES_ROUTE
+from codex_client.gateway.refusals import answer_failure, answer_refusal
+from codex_client.gateway.state import Gateway
+from codex_client.gateway.status import StatusPages
+from codex_client.gateway.turns import TurnEndpoint
+from codex_client.gateway.watch import RequestWatch
+from codex_client.model_provider import WireApi
+from codex_client.models import ModelCatalogue
+
+
+def create_app(
+    client: ApiClient,
+    *,
+    config: GatewayConfig | None = None,
+    pool: CredentialPool | None = None,
+    models: ModelCatalogue | None = None,
+    clock: Clock | None = None,
+) -> Starlette:
+    """A gateway over `client`, to be served by `serve` or by any ASGI server.
+
+    `pool`: the accounts that the client uses, to be shown and to go by in `/health`. `models`: what `/v1/models` tells;
+    None for what the client's `models()` fetches. Both the client and the pool stay the caller's to close, after the
+    app has ended.
+    """
+    config, clock = config or GatewayConfig(), clock or SystemClock()
+    activity = Activity(max_streams=config.max_streams, clock=clock)
+    of_client: ClientConfig | None = getattr(client, "config", None)
+    gateway = Gateway(
+        client=client,
+        # Somebody's own client that does not tell gets prompts in the form that holds more.
+        upstream=of_client.provider.wire_api if of_client else WireApi.RESPONSES,
+        default_model=of_client.model if of_client else "",
+        config=config,
+        pool=pool,
+        models=ModelList(client, models, clock),
+        activity=activity,
+        metrics=GatewayMetrics(lambda: activity.in_flight),
+        clock=clock,
+    )
+    app = Starlette(
+        routes=_routes(gateway),
+        middleware=[
+            Middleware(RequestWatch, activity=activity, metrics=gateway.metrics, clock=clock),
+            Middleware(AccessControl, keys=config.keys),
+        ],
+        exception_handlers={HTTPException: answer_refusal, CodexError: answer_failure},
+    )
+    # A redirect would lose the body of a POST, and tell nothing that a 404 does not.
+    app.router.redirect_slashes = False
+    app.state.gateway = gateway
+    return app
+
+
+def gateway_of(app: Starlette) -> Gateway:
+    """What `create_app` put into the app."""
+    return app.state.gateway
+
+
+def _routes(gateway: Gateway) -> list[Route]:
+    pages, models = StatusPages(gateway), gateway.models
+    chat = TurnEndpoint(gateway, ChatDialect(gateway.upstream, ReasoningFormat(gateway.config.reasoning)))
+    responses = TurnEndpoint(gateway, ResponsesDialect(gateway.upstream))
+    return [
+        Route(CHAT_ROUTE, chat, methods=["POST"]),
+        Route(RESPONSES_ROUTE, responses, methods=["POST"]),
+        Route("/v1/models", models.list_models),
+        Route("/v1/models/{id:path}", models.show_model),
+        Route("/health", pages.health),
+        Route("/metrics", pages.metrics),
+        Route("/status.json", pages.status),
+        Route("/", pages.page),
+    ]

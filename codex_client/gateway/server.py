@@ -1,0 +1,138 @@
+"""The gateway on a socket, from its start to its graceful end. Runs on asyncio: uvicorn knows no other loop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+
+from codex_client.client.connection_pool import runs_on_asyncio
+from codex_client.errors import ConfigurationError
+from codex_client.gateway.access import is_loopback
+from codex_client.gateway.activity import Activity
+from codex_client.gateway.app import gateway_of
+
+_BACKLOG = 2048
+# After the last turn: for answers that still wait for their callers to read them.
+_CLOSING_SECONDS = 5
+
+
+async def serve(
+    app: Starlette, *, host: str = "127.0.0.1", port: int = 8787, on_ready: Callable[[str], None] | None = None
+) -> None:
+    """Serve an app of `create_app` until SIGINT or SIGTERM, or until it is cancelled.
+
+    The first signal lets no more turns in (503) and waits `drain_seconds` for those that run; a second one cuts these
+    at once. `port` 0 lets the system choose; `on_ready` is told the address when connections are accepted. Raises
+    `ConfigurationError` where others could reach it without a key, where the address cannot be had, and on trio.
+    """
+    if not runs_on_asyncio():
+        raise ConfigurationError("the gateway's server runs on asyncio only; run it by anyio.run(…, backend='asyncio')")
+    gateway = gateway_of(app)
+    with listening(host, port, needs_loopback=not gateway.config.keys) as sockets:
+        server = _Server(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                # The program's own logging holds; the gateway logs each request itself.
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # Whoever is let in may say anything of where it came from.
+                proxy_headers=False,
+                backlog=_BACKLOG,
+                timeout_graceful_shutdown=_CLOSING_SECONDS,
+            )
+        )
+        if on_ready is not None:
+            on_ready(_url(host, sockets[0].getsockname()[1]))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_end_by_signal, server, gateway.activity, gateway.config.drain_seconds)
+            try:
+                await server.serve(sockets)
+            except anyio.get_cancelled_exc_class():
+                gateway.activity.cut()
+                await _close(server, sockets)
+                raise
+            tasks.cancel_scope.cancel()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn ends at once when it hears a signal, and sends it again to the program: here the gateway listens."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def _end_by_signal(server: uvicorn.Server, activity: Activity, drain_seconds: float) -> None:
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        # The loop hears no signals there: Ctrl-C cancels the program, and others have to cancel this.
+        return
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        await anext(signals)
+        async with anyio.create_task_group() as tasks:
+
+            async def end() -> None:
+                await activity.drain(drain_seconds)
+                server.should_exit = True
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(end)
+            await anext(signals)
+            activity.cut()
+
+
+async def _close(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    """What uvicorn does at its end, and not when it is cancelled."""
+    if server.started:
+        with anyio.CancelScope(shield=True):
+            await server.shutdown(sockets)
+
+
+@contextmanager
+def listening(host: str, port: int, *, needs_loopback: bool) -> Generator[list[socket.socket]]:
+    """Sockets on every address of the host."""
+    addresses = _addresses(host, port)
+    if needs_loopback and not all(is_loopback(address) for _, address in addresses):
+        raise ConfigurationError(
+            f"the gateway would be reached from other machines at {host}, and has no key; give it one, or use 127.0.0.1"
+        )
+    with ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for family, address in addresses:
+            # A host with several addresses has one port.
+            wanted = port or (sockets[0].getsockname()[1] if sockets else 0)
+            try:
+                listener = socket.create_server((address, wanted), family=family, backlog=_BACKLOG)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{_url(host, wanted)} cannot be had: {error.strerror or error}; end what runs there, or choose "
+                    "another port"
+                ) from None
+            # asyncio lets a stream's small writes go at once only where a socket says that it is of TCP; else the first
+            # words of an answer wait 40 ms for the receipt of its head.
+            listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
+            sockets.append(opened.enter_context(listener))
+        yield sockets
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
+    """What the host's name stands for, each address once."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise ConfigurationError(f"the host {host!r} has no address: {error.strerror or error}") from None
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

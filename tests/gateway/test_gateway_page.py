@@ -1,0 +1,204 @@
+"""The status page in Chromium, against a gateway on a socket."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from codex_client.auth.store import MemoryTokenStore
+from codex_client.client.config import ResponsesConfig, RetryPolicy
+from codex_client.clients.responses import ResponsesApiClient
+from codex_client.credentials.pool import CredentialPool
+from codex_client.gateway import GatewayConfig, create_app
+from codex_client.model_variants import TokenUsage
+from codex_client.testing import (
+    AccountServer,
+    ReplayServer,
+    Reply,
+    Stall,
+    ev_created,
+    ev_text_delta,
+    responses_turn,
+    sse,
+)
+from tests.support.gateways import CHAT, chat_body, gateway_over, served
+
+CHROMIUM = "CODEX_CLIENT_CHROMIUM"
+KEY = "a-key-for-tests"
+HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_PATIENCE_MS = 20_000
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """uvicorn knows no other loop."""
+    return "asyncio"
+
+
+def chromium() -> str:
+    """The browser; in CI its absence is a failure, elsewhere a reason to skip."""
+    found = os.environ.get(CHROMIUM) or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing = f"there is no chromium; install it, or name one by {CHROMIUM}"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Any]:
+    path = chromium()
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def opened(browser: Any, url: str, **options: Any) -> AsyncIterator[tuple[Any, list[str]]]:
+    """The page, and what the browser complained of: every fault of a script, every address but the gateway's."""
+    page = await browser.new_page(**options)
+    try:
+        page.set_default_timeout(_PATIENCE_MS)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda sent: None if sent.url.startswith(url) else complaints.append(sent.url))
+        await page.clock.install()
+        await page.goto(url)
+        yield page, complaints
+    finally:
+        await page.close()
+
+
+async def next_look(page: Any) -> None:
+    """Let the time come, by the page's own clock, at which it asks again, and wait for the answer."""
+    async with page.expect_response("**/status.json"):
+        await page.clock.fast_forward(2_000)
+
+
+@asynccontextmanager
+async def two_accounts(config: GatewayConfig | None = None) -> AsyncIterator[tuple[Starlette, AccountServer]]:
+    """One account that is used up and one that is at 40 %."""
+    async with AccountServer() as server:
+        store = MemoryTokenStore()
+        for email, used in (("one@example.test", 100.0), ("two@example.test", 40.0)):
+            account = server.add_account(f"acct-{email[:3]}", email=email, plan_type="pro")
+            account.limit(used)
+            account.limit(used / 2, 10_080, which="secondary")
+            await store.save(server.issue(account, lifetime=1e9))
+        async with CredentialPool(store, provider=server.provider()) as pool:
+            await pool.prime()
+            setup = ResponsesConfig(
+                provider=server.provider(), model="gpt-5", auth=pool, retry=RetryPolicy(max_delay=0)
+            )
+            async with ResponsesApiClient(setup) as client:
+                yield create_app(client, config=config, pool=pool), server
+
+
+async def test_it_shows_accounts_windows_streams_and_failures_and_follows_them(browser: Any) -> None:
+    async with two_accounts() as (app, server), served(app) as url, opened(browser, url) as (page, complaints):
+        accounts = page.get_by_role("table", name="Accounts")
+        await page.get_by_role("status").get_by_text("Serving").wait_for()
+        rows = accounts.get_by_role("row")
+        first = await rows.nth(1).inner_text()
+        second = await rows.nth(2).inner_text()
+        meter = rows.nth(2).get_by_role("meter", name="codex 5 h used")
+        assert await meter.get_attribute("aria-valuenow") == "40"
+        assert "Blocked until" in first
+        assert "o\u2026@example.test" in first
+        assert "Can serve" in second
+        assert "weekly" in second
+        assert "resets" in second
+        assert not [secret for secret in server.secrets if secret in await page.content()]
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            # What it shows is new without a reload: a failure, and the count of requests.
+            server.fail("/responses", Reply.error(400, HOSTILE))
+            await http.post(CHAT, json=chat_body())
+        await next_look(page)
+        failures = page.get_by_role("table", name="Last errors")
+        await failures.get_by_role("cell", name="InvalidRequestError", exact=True).wait_for()
+        assert HOSTILE in await failures.inner_text()
+        assert await page.locator("img").count() == 0
+        assert await page.title() == "codex_client gateway"
+    assert complaints == []
+
+
+async def test_it_counts_streams_that_run_and_says_when_the_gateway_is_gone(browser: Any) -> None:
+    reply = Reply(
+        body=[sse([ev_created(), ev_text_delta("The")]), Stall()], headers={"content-type": "text/event-stream"}
+    )
+    async with (
+        ReplayServer([sse(responses_turn("Hi", usage=TokenUsage(12_000, 0, 5, 0, 12_005))), reply]) as upstream,
+        gateway_over(upstream) as app,
+        served(app) as url,
+        opened(browser, url) as (page, _),
+    ):
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http, anyio.create_task_group() as tasks:
+            await http.post(CHAT, json=chat_body())
+            tasks.start_soon(lambda: http.post(CHAT, json=chat_body(stream=True), timeout=None))
+            await upstream.at_rest()
+            await next_look(page)
+            await page.get_by_text("1 of 256").wait_for()
+            await page.get_by_text("12,000").wait_for()
+            tasks.cancel_scope.cancel()
+        await upstream.idle()
+        await next_look(page)
+        await page.get_by_text("0 of 256").wait_for()
+        assert await page.get_by_role("table", name="Accounts").count() == 0
+        await page.route("**/status.json", lambda route: route.abort())
+        await page.clock.fast_forward(2_000)
+        await page.get_by_role("status").get_by_text("does not answer").wait_for()
+
+
+async def test_it_asks_for_the_key_and_keeps_it_for_the_tab(browser: Any) -> None:
+    async with (
+        two_accounts(GatewayConfig(keys=(KEY,))) as (app, _),
+        served(app) as url,
+        opened(browser, url) as (page, _),
+    ):
+        field = page.get_by_label("Key of the gateway")
+        await field.fill("another-key")
+        await field.press("Enter")
+        await page.get_by_role("status").get_by_text("not the gateway's key").wait_for()
+        await field.fill(KEY)
+        await page.get_by_role("button", name="Show").click()
+        await page.get_by_role("table", name="Accounts").wait_for()
+        assert await field.is_hidden()
+        await page.reload()
+        await page.get_by_role("table", name="Accounts").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_it_fits_a_telephone_and_a_desk_in_both_schemes(browser: Any, width: int, scheme: str) -> None:
+    view = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    async with two_accounts() as (app, _), served(app) as url, opened(browser, url, **view) as (page, complaints):
+        await page.get_by_role("table", name="Accounts").wait_for()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        back = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert back == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(13, 17, 23)")
+        # The cells keep their roles where the table is a list of cards.
+        assert await page.get_by_role("table", name="Accounts").get_by_role("cell").count() == 8
+        if folder := os.environ.get("STATUS_PAGE_SHOTS"):
+            await page.screenshot(path=Path(folder) / f"{width}-{scheme}.png", full_page=True)
+    assert complaints == []
