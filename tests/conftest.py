@@ -19,6 +19,7 @@ from hypothesis import settings
 from codex_client.client.connections import ConnectionTransport, new_http_client
 
 CAPTURES = "CODEX_CLIENT_CAPTURES"
+CHROMIUM = "CODEX_CLIENT_CHROMIUM"
 NO_CAPTURES = f"{CAPTURES} is not set to a folder of recorded streams"
 
 # A slow machine is no failure. In CI the same code gives the same examples, so that a red run can be repeated.
@@ -87,7 +88,7 @@ def nothing_from_the_environment() -> Iterator[None]:
     prefixes = ("AZURE_", "CHATGPT_", "CODEX_", "OPENAI_", "OPENROUTER_", "OTEL_")
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name != CAPTURES and (name.startswith(prefixes) or name.lower().endswith("_proxy")):
+            if name not in (CAPTURES, CHROMIUM) and (name.startswith(prefixes) or name.lower().endswith("_proxy")):
                 patch.delenv(name)
         yield
 

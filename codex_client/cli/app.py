@@ -8,10 +8,16 @@ import typer
 from typer.core import TyperGroup
 
 from codex_client.cli.accounts import accounts
+from codex_client.cli.doctor import doctor
 from codex_client.cli.exits import EXIT_HELP
 from codex_client.cli.login import login
 from codex_client.cli.logout import logout
+from codex_client.cli.models import models
 from codex_client.cli.quota import QUOTA_HELP, quota
+from codex_client.cli.record import record
+from codex_client.cli.replay import replay
+from codex_client.cli.serve import serve
+from codex_client.cli.stream import stream
 from codex_client.cli.surroundings import Surroundings
 from codex_client.cli.transfer import export, import_
 from codex_client.version import __version__
@@ -45,8 +51,14 @@ app.command()(login)
 app.command()(logout)
 app.command()(accounts)
 app.command(epilog=QUOTA_HELP)(quota)
+app.command()(models)
 app.command("import")(import_)
 app.command()(export)
+app.command()(stream)
+app.command()(record)
+app.command()(replay)
+app.command()(doctor)
+app.command()(serve)
 
 
 def _show_version(wanted: bool) -> None:
@@ -64,7 +76,7 @@ def set_up(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and end.")
     ] = False,
 ) -> None:
-    """ChatGPT accounts for codex_client: logins, their state, and what is left of their limits."""
+    """Turns with language models from the command line, and the ChatGPT accounts that may serve them."""
     around: Surroundings = context.obj or Surroundings()
     if no_color:
         around.out.no_color = around.err.no_color = True

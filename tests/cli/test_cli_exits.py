@@ -35,7 +35,10 @@ full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system ha
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no process by another")
 
-COMMANDS = ("login", "logout", "accounts", "quota", "import", "export")
+COMMANDS = (
+    *("login", "logout", "accounts", "quota", "import", "export", "models", "stream", "record", "replay", "doctor"),
+    "serve",
+)
 
 
 @pytest.mark.parametrize(
