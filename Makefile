@@ -16,7 +16,7 @@ PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.
 	codex_client/credentials/quota.py codex_client/credentials/quota_state.py codex_client/credentials/selection.py
 pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
 
-.PHONY: help test demo bench bench-check soak lint format types imports docs clean
+.PHONY: help test demo peers bench bench-check soak lint format types imports docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -57,10 +57,21 @@ $(BENCH)/.ready: pyproject.toml
 	@touch $@
 
 # litellm holds openai below 3, so it has an environment of its own; where it does not install, the run leaves it out.
-# Its form of the Responses API needs mcp, which it does not require.
+# Its proxy is what the gateway is measured beside. Its form of the Responses API needs mcp, which it does not require.
 $(LITELLM)/.ready:
 	-$(PYTHON) -m venv $(LITELLM) && \
-		$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check litellm mcp && touch $@
+		$(LITELLM)/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]' mcp && touch $@
+
+# Clients that nobody here wrote and that have no place beside the others: the gateway is tested with them where
+# CODEX_CLIENT_LITELLM_PYTHON and CODEX_CLIENT_NODE_MODULES say where they are.
+NODE_PEERS := $(VENV)/node
+
+$(NODE_PEERS)/.ready:
+	mkdir -p $(NODE_PEERS)
+	npm install --prefix $(NODE_PEERS) --silent --no-audit --no-fund openai
+	@touch $@
+
+peers: $(LITELLM)/.ready $(NODE_PEERS)/.ready ## install litellm and openai-node, for the tests that need them
 
 bench: $(BENCH)/.ready $(LITELLM)/.ready ## measure beside the peers; QUICK=1 within a minute, DOCS=1 writes docs/performance.md anew
 	$(BENCH)/bin/python -m bench --output $(BENCH_RESULT) --litellm-python $(LITELLM)/bin/python $(if $(QUICK),--quick) $(if $(DOCS),--docs) $(ARGS)
