@@ -23,6 +23,7 @@ from types import ModuleType
 
 import anyio.to_thread
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -91,7 +92,27 @@ async def account_server(patch: pytest.MonkeyPatch, *account_ids: str) -> AsyncI
         yield {"account_server": server}
 
 
-SETUPS = {"replay-server": replay_server, "account-server": account_server}
+@asynccontextmanager
+async def account_gateway(patch: pytest.MonkeyPatch, *account_ids: str) -> AsyncIterator[dict[str, object]]:
+    """The same, and in front of it a gateway in a thread of its own, which is where clients of OpenAI's API are led."""
+    async with account_server(patch, *account_ids) as names:
+        with start_blocking_portal("asyncio") as portal, portal.wrap_async_context_manager(gateway_of_logins()) as url:
+            patch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+            patch.setenv("OPENAI_API_KEY", "unused")
+            yield names
+
+
+@asynccontextmanager
+async def gateway_of_logins() -> AsyncIterator[str]:
+    from codex_client import connect
+    from codex_client.gateway import create_app
+    from tests.support.gateways import served
+
+    async with connect("gpt-5", provider="chatgpt") as client, served(create_app(client)) as url:
+        yield url
+
+
+SETUPS = {"replay-server": replay_server, "account-server": account_server, "account-gateway": account_gateway}
 
 
 async def execute(block: Block, page: Path, namespace: dict[str, object]) -> None:

@@ -19,10 +19,11 @@ from codex_client.cli.exits import ExitStatus
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ACCOUNTS_PAGE = (ROOT / "docs/how-to/accounts.md").read_text("utf-8")
+COMMAND_LINE_PAGE = (ROOT / "docs/reference/command-line.md").read_text("utf-8")
 SECURITY_PAGE = (ROOT / "docs/security.md").read_text("utf-8")
 
 # On a line of its own in a shell block, or in the running text.
-COMMAND_LINE = re.compile(r"^codex-client .+$|(?<=`)codex-client [^`\n]+(?=`)", re.MULTILINE)
+COMMAND_LINE = re.compile(r"(?:^|(?<=`)|(?<=\| ))codex-client (?!--)[^`\n]+(?=`|$)", re.MULTILINE)
 COMMAND_LINES = sorted({line for page in PAGES for line in COMMAND_LINE.findall(page.read_text("utf-8"))})
 
 
@@ -45,10 +46,17 @@ def test_a_command_line_of_the_pages_is_taken(line: str) -> None:
     command_group().commands[name].make_context(name, words)
 
 
-def test_the_exit_statuses_are_those_of_the_command_line() -> None:
-    told = {int(status): meaning for status, meaning in rows_after(ACCOUNTS_PAGE, "Exit status")}
+@pytest.mark.parametrize("page", [COMMAND_LINE_PAGE, ACCOUNTS_PAGE], ids=["command-line", "accounts"])
+def test_the_exit_statuses_are_those_of_the_command_line(page: str) -> None:
+    told = {int(status): meaning for status, meaning in rows_after(page, "Exit status")}
     assert set(told) == {status.value for status in ExitStatus}
     assert all(told[status.value].startswith(status.meaning) for status in ExitStatus)
+
+
+def test_the_options_in_the_table_of_stream_are_options_of_it() -> None:
+    told = {name for row in rows_after(COMMAND_LINE_PAGE, "Option") for name in re.findall(r"`(--[\w-]+)`", row[0])}
+    known = {name for parameter in command_group().commands["stream"].params for name in parameter.opts}
+    assert told <= known
 
 
 def test_the_options_of_a_pool_are_those_of_the_page() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import tomllib
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import codex_client
-import codex_client.testing
-from codex_client import errors
+from codex_client import GuardPolicy, built_in_profiles, errors
+from codex_client.bridge import ReasoningFormat
 from codex_client.errors import CodexError
+from codex_client.gateway import GatewayConfig
 from codex_client.model_provider import built_in_providers
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +35,20 @@ ERRORS = {
 }
 # What a form of an error inherits from beside its family.
 CONDITIONS = {base for error in ERRORS.values() for base in error.__bases__[1:]}
+
+
+# What is imported from these rooms, and not from the package itself.
+PUBLIC_ROOMS = ("bridge", "gateway", "sync", "testing")
+# Modules whose docstrings are tables for users.
+BRIDGE_TABLES = {"codex_client.bridge.errors", "codex_client.bridge.requests"}
+
+
+def handed_out_by(room: str) -> set[str]:
+    """The names that a room's `__init__` imports for its users, `import X as X`."""
+    source, stub = PACKAGE / room / "__init__.py", PACKAGE / room / "__init__.pyi"
+    nodes = ast.walk(ast.parse((stub if stub.exists() else source).read_text("utf-8")))
+    imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
+    return {alias.name for alias in imported if alias.asname == alias.name}
 
 
 def rows_of(page: str, *, first_header: str) -> list[list[str]]:
@@ -96,6 +114,27 @@ def test_every_condition_has_a_row():
     assert named == {condition.__name__ for condition in CONDITIONS}
 
 
+@pytest.mark.parametrize(
+    "page, header, told",
+    [
+        ("guards.md", "Field", {field.name for field in fields(GuardPolicy)}),
+        ("gateway.md", "Option of `GatewayConfig`", {field.name for field in fields(GatewayConfig)}),
+        ("backend-profiles.md", "Profile", set(built_in_profiles())),
+        ("bridge.md", "Form", {form.value for form in ReasoningFormat}),
+    ],
+    ids=["guards", "gateway", "profiles", "reasoning"],
+)
+def test_a_table_names_all_there_is(page: str, header: str, told: set[str]):
+    rows = rows_of((DOCS / "how-to" / page).read_text("utf-8"), first_header=header)
+    assert sorted(name for row in rows for name in names_in(row[0])) == sorted(told)
+
+
+def test_the_readme_names_exactly_the_extras_there_are():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    told = {name for row in rows_of(README, first_header="Extra") for name in names_in(row[0])}
+    assert told == set(extras) - {"bench", "dev", "docs"}
+
+
 def test_the_readme_names_exactly_the_built_in_providers():
     rows = rows_of(README, first_header="Name")
     told = {names_in(row[0])[0]: (row[1], *names_in(row[2])) for row in rows if names_in(row[0])}
@@ -112,12 +151,22 @@ def test_a_link_of_the_readme_leads_somewhere(target: str):
     assert target.startswith("https://") or (ROOT / target).exists()
 
 
+@pytest.mark.parametrize("room", PUBLIC_ROOMS)
+def test_what_a_room_hands_out_is_there(room: str):
+    module, names = import_module(f"codex_client.{room}"), handed_out_by(room)
+    assert names
+    assert set(getattr(module, "__all__", names)) == names
+    assert [name for name in sorted(names) if not hasattr(module, name)] == []
+    # Which of the two such a name meant would depend on what was imported first.
+    assert names & {path.stem for path in (PACKAGE / room).iterdir()} == set()
+
+
 def test_every_public_name_is_in_the_reference():
     text = "\n".join(page.read_text("utf-8") for page in sorted((DOCS / "reference").glob("*.md")))
     shown = re.findall(r"^::: (codex_client(?:\.\w+)+)$", text, re.MULTILINE)
     public = {f"codex_client.{name}" for name in dir(codex_client)}
-    kit = {f"codex_client.testing.{name}" for name in dir(codex_client.testing)}
-    assert set(shown) == public | kit | {"codex_client.otel.OpenTelemetry"}
+    of_rooms = {f"codex_client.{room}.{name}" for room in PUBLIC_ROOMS for name in handed_out_by(room)}
+    assert set(shown) - BRIDGE_TABLES == public | of_rooms | {"codex_client.otel.OpenTelemetry"}
     assert len(shown) == len(set(shown))
 
 

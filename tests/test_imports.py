@@ -21,6 +21,7 @@ OPTIONAL = (
     "httpx2",
     "keyring",
     "opentelemetry",
+    "prometheus_client",
     "pytest",
     "rich",
     "starlette",
