@@ -18,7 +18,7 @@ from bench.contenders import CONTENDERS, QUICK
 from bench.figures import FIGURES
 from bench.processes import ROOT, Server, cores, environment, pin
 from bench.report import report
-from bench.result_file import DEFAULT
+from bench.result_file import DEFAULT, load, merged
 from bench.run import Run
 
 _PACKAGES = ("codex_client", "httpx", "httpx-sse", "httpx2", "pydantic", "openai", "aiohttp", "anyio")
@@ -27,6 +27,9 @@ _PACKAGES = ("codex_client", "httpx", "httpx-sse", "httpx2", "pydantic", "openai
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 1 where a figure had to be left out for another reason than a package that is not installed."""
     options = _parse(arguments)
+    if options.only and options.output.exists():
+        # Now, because a file that cannot be read would lose what is measured.
+        load(options.output)
     pin(0, cores()[1])
     with Server() as server:
         rounds = options.rounds or (3 if options.quick else 5)
@@ -34,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with run.fleet(QUICK if options.quick else CONTENDERS):
             figures = _figures(run, options.only or list(FIGURES))
         results = {"meta": _meta(run), **figures}
+        if options.only and options.output.exists():
+            results = merged(load(options.output), results)
         run.say("measured")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -56,7 +61,12 @@ def _figures(run: Run, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="measure this library beside its peers")
     parser.add_argument("--quick", action="store_true", help="within a minute, only what the goals are about")
-    parser.add_argument("--only", action="append", choices=list(FIGURES), help="this figure only; may be repeated")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=list(FIGURES),
+        help="this figure only, the output file keeps the others; may be repeated",
+    )
     parser.add_argument("--rounds", type=int, help="how often each cell is measured at most (default: 5, quick 3)")
     parser.add_argument("--output", type=Path, default=DEFAULT, help="the result file (default: %(default)s)")
     parser.add_argument("--docs", action="store_true", help="write the page and the plots of the documentation anew")

@@ -1,6 +1,6 @@
 """`python -m bench.goals [FILE]`: the goals of the project, checked on the results of one run.
 
-Goals compare medians within the run, so that the speed of the machine drops out; the last two are absolute.
+Goals compare medians within the run, so that the speed of the machine drops out; those in ms and µs are absolute.
 The exit code is 0 when all are met, 1 when one is missed, 2 when one is not measured or there is no file to read.
 """
 
@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from bench.contenders import CODEX, CODEX_AIOHTTP, FLOOR, LITELLM, OPENAI_CREATE, OPENAI_STREAM
+from bench.proxies import GATEWAY, LITELLM_PROXY
 from bench.result_file import (
     BASE,
     DEFAULT,
@@ -118,6 +119,14 @@ def _long(contender: str, mode: str, events: int) -> Entry:
 
 def _at_once(key: str, contender: str, in_flight: int) -> Entry:
     return entry("concurrency", key, contender, in_flight=in_flight)
+
+
+def _guarded(guards: str) -> Entry:
+    return entry("guards", "cpu_us", CODEX, guards=guards, shape="one-per-chunk")
+
+
+def _through(proxy: str) -> Entry:
+    return entry("gateway", "cpu_us", proxy, route="Chat", what="stream", in_flight=50)
 
 
 ONE, COALESCED, PACED = "one-per-chunk", "64k", "paced"
@@ -240,6 +249,18 @@ GOALS = (
         "under",
         100,
         "µs",
+    ),
+    Goal(
+        "CPU per event, Responses text, one per chunk: guarded, of unguarded",
+        ratio(_guarded("hold tail"), _guarded("unguarded")),
+        "at most",
+        1.25,
+    ),
+    Goal(
+        "CPU per event through the gateway, Chat, 50 in flight: of litellm's proxy",
+        ratio(_through(GATEWAY), _through(LITELLM_PROXY)),
+        "at most",
+        Fraction(1, 10),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The memory of this process, in MiB, and how many files it may open."""
+"""The memory of a process, in MiB, and how many files this one may open."""
 
 from __future__ import annotations
 
@@ -6,33 +6,37 @@ import resource
 import sys
 from pathlib import Path
 
-_STATUS = Path("/proc/self/status")
 
-
-def rss_mib() -> float:
-    """What is resident now."""
-    if _STATUS.exists():
-        return _status("VmRSS")
+def rss_mib(pid: int | None = None) -> float:
+    """What is resident now, of this process or of another one."""
+    status = _status_file(pid)
+    if status.exists():
+        return _field(status, "VmRSS")
     import psutil
 
-    return psutil.Process().memory_info().rss / 2**20
+    return psutil.Process(pid).memory_info().rss / 2**20
 
 
 def peak_mib() -> float:
     """The most that was ever resident."""
-    if _STATUS.exists():
+    status = _status_file(None)
+    if status.exists():
         # Not getrusage: there Linux counts the parent's memory at the time of the fork as well.
-        return _status("VmHWM")
+        return _field(status, "VmHWM")
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-def _status(name: str) -> float:
+def _status_file(pid: int | None) -> Path:
+    return Path(f"/proc/{pid or 'self'}/status")
+
+
+def _field(status: Path, name: str) -> float:
     """A field of the kernel's status file, which counts in KiB."""
-    for line in _STATUS.read_text().splitlines():
+    for line in status.read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 2**10
-    raise OSError(f"{_STATUS} has no {name}; this kernel does not tell memory")
+    raise OSError(f"{status} has no {name}; this kernel does not tell memory")
 
 
 def allow_many_files() -> None:

@@ -51,7 +51,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "LITELLM_LOCAL_MODEL_COST_MAP": "True", **more}
 
 
-class _Process:
+class Process:
     """A child that is told to end by the end of its stdin. Making it raises `WorkerError` where it cannot be begun."""
 
     def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
@@ -63,8 +63,12 @@ class _Process:
         except OSError as error:
             raise WorkerError(f"{command[0]} cannot be run: {error.strerror}") from None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def pin(self, to: set[int]) -> None:
-        pin(self._process.pid, to)
+        pin(self.pid, to)
 
     def __enter__(self) -> Self:
         return self
@@ -101,7 +105,7 @@ class _Process:
             raise WorkerError(f"{self._name} has ended") from None
 
 
-class Server(_Process):
+class Server(Process):
     """The benchmark's server, on a core of its own where there are two."""
 
     def __init__(self) -> None:
@@ -115,6 +119,11 @@ class Server(_Process):
     def base_url(self, cell: Cell, *, tls: bool = False) -> str:
         scheme = "https" if tls else "http"
         return f"{scheme}://127.0.0.1:{self._ports[scheme]}{cell.path}"
+
+    @property
+    def any_url(self) -> str:
+        """The base URL for requests whose prompt names the cell."""
+        return f"http://127.0.0.1:{self._ports['http']}/v1"
 
     def prepare(self, cell: Cell) -> Mapping[str, int]:
         """Have the stream made, so that no client waits for that; how long it is, as "text" in characters and as
@@ -135,7 +144,7 @@ class Server(_Process):
         super().close()
 
 
-class Worker(_Process):
+class Worker(Process):
     """One contender's process (see `bench.worker`)."""
 
     def __init__(self, contender: str, python: str, authority: str) -> None:

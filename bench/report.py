@@ -77,14 +77,17 @@ def marked(text: str, bodies: Mapping[str, str], page: Path) -> str:
 
 
 def _head(meta: Mapping[str, object]) -> str:
-    versions = meta.get("versions")
+    versions, later = meta.get("versions"), meta.get("later")
+    day = str(meta.get("date", "an unknown day"))[:10]
+    days = {name: str(date)[:10] for name, date in later.items()} if isinstance(later, dict) else {}
     parts = [
-        f"Measured on {str(meta.get('date', 'an unknown day'))[:10]}",
+        f"Measured on {day}",
         f"Python {meta.get('python')}",
         f"{meta.get('cpus')} CPUs",
         f"medians, rounds: {meta.get('rounds')} at most",
         *(["a quick run"] if meta.get("quick") else []),
         *([f"{name} {version}" for name, version in versions.items()] if isinstance(versions, dict) else []),
+        *(f"the figure {name} on {its_day}" for name, its_day in days.items() if its_day != day),
     ]
     return ", ".join(parts)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import bench.contenders
+from bench.contenders.base import GUARDS
+from bench.proxies import PROXIES
 from bench.workloads import Workload
 
 ROOT = Path(__file__).parent.parent
@@ -23,11 +25,11 @@ WIDTH = 119  # of what is printed, in columns
 # What is only imported, to tell what a library adds to its own dependencies.
 BASE = "httpx + pydantic"
 # The order of every table and plot.
-CONTENDERS = (*bench.contenders.CONTENDERS, BASE)
+CONTENDERS = (*bench.contenders.CONTENDERS, BASE, *PROXIES)
 WORKLOADS = tuple(workload.value for workload in Workload)
 SHAPES = ("one-per-chunk", "64k", "paced")
-MODES = ("async for", "collect", "aggregate")
-FIGURES = ("per_event", "peak", "concurrency", "idle", "length", "cold", "delay")
+MODES = ("async for", "collect", "aggregate", *GUARDS)
+FIGURES = ("per_event", "peak", "concurrency", "idle", "length", "cold", "delay", "guards", "gateway")
 
 Results = dict[str, Any]
 Row = dict[str, Any]
@@ -107,6 +109,19 @@ def _has_the_form(results: object) -> bool:
         isinstance(rows, list) and all(isinstance(row, dict) and "contender" in row for row in rows)
         for rows in (results.get(figure, []) for figure in FIGURES)
     )
+
+
+def merged(before: Results, after: Results) -> Results:
+    """A run of some figures put into an earlier one. What is told of the machine stays that of the earlier run; `later`
+    has the dates of the other figures. A quick run and a full one do not mix: the later one is left as it is.
+    """
+    if before["meta"].get("quick") != after["meta"].get("quick"):
+        return after
+    old, new = before["meta"], after["meta"]
+    figures = {name: rows for name, rows in after.items() if name != "meta"}
+    skipped = {**old.get("skipped", {}), **new.get("skipped", {})}
+    later = {**old.get("later", {}), **dict.fromkeys(figures, new["date"])}
+    return {**before, **figures, "meta": {**old, "skipped": skipped, "later": later}}
 
 
 def in_order(names: Sequence[Any], known: Sequence[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from bench.contenders import CODEX, CONTENDERS, LITELLM
 from bench.processes import Server, Worker, WorkerError
+from bench.proxies import LITELLM_PROXY
 from bench.workloads import Cell
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Run:
     _begun: float = field(default_factory=time.monotonic)
 
     def python(self, contender: str) -> str:
-        return self.litellm_python or sys.executable if contender == LITELLM else sys.executable
+        return self.litellm_python or sys.executable if contender in (LITELLM, LITELLM_PROXY) else sys.executable
 
     def new_worker(self, contender: str) -> Worker:
         return Worker(contender, self.python(contender), self.server.authority)
@@ -99,7 +100,8 @@ class Run:
     def sound(self) -> bool:
         """Whether nothing failed but contenders that are not installed, and this library took part in all."""
         return all(
-            name in CONTENDERS and name != CODEX and _NOT_INSTALLED.search(why) for name, why in self.skipped.items()
+            name in (*CONTENDERS, LITELLM_PROXY) and name != CODEX and _NOT_INSTALLED.search(why)
+            for name, why in self.skipped.items()
         )
 
     def say(self, text: str) -> None:
@@ -109,10 +111,12 @@ class Run:
         """To be called once before a cell is measured."""
         self._sizes[cell] = self.server.prepare(cell)
 
-    def setup(self, cell: Cell, *, tls: bool = False, connections: int | None = None) -> dict[str, Any]:
+    def setup(
+        self, cell: Cell, *, tls: bool = False, connections: int | None = None, guards: str | None = None
+    ) -> dict[str, Any]:
         """How a contender is set up for this cell, as a worker reads it."""
         base_url = self.server.base_url(cell, tls=tls)
-        return {"base_url": base_url, "api": cell.workload.api, "connections": connections}
+        return {"base_url": base_url, "api": cell.workload.api, "connections": connections, "guards": guards}
 
     def check(self, contender: str, cell: Cell, lengths: Sequence[int]) -> None:
         """Raises `Refused` where not every one of these readings has all that the server sent."""

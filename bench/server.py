@@ -1,8 +1,9 @@
 """`python -m bench.server`: the server of the benchmark, a process of its own on loopback.
 
 It speaks HTTP/1.1 by hand on asyncio's raw protocol and sends bytes that were prepared before, so that it is never what
-a client waits for. The path says what to send (`bench.workloads.Cell`), the prompt whether it is a warm-up. One line of
-JSON on stdout tells the ports and the file of the certificate authority; it ends when its stdin ends.
+a client waits for. The path says what to send (`bench.workloads.Cell`), the prompt whether it is a warm-up; where the
+path does not, as behind a proxy, the prompt says both. One line of JSON on stdout tells the ports and the file of the
+certificate authority; it ends when its stdin ends.
 
 Besides streams it answers two requests of the orchestrator. HEAD prepares a stream and tells what it holds, in the
 headers x-text (characters) and x-bytes (of the body). GET /sent tells when the first byte of each stream since the last
@@ -24,7 +25,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from bench.workloads import WARM_UP, WARM_UP_EVENTS, Cell, Shape, build
+from bench.workloads import CELL_PATHS, WARM_UP, WARM_UP_EVENTS, Cell, Shape, build
 
 _CHUNK = 64 * 1024
 # What one write hands to the socket at once. Small enough for the socket's buffer to take most of it.
@@ -108,7 +109,7 @@ class Connection(asyncio.Protocol):
         if path == "/sent":
             return self._answer_json([_sent_at.popleft() for _ in range(len(_sent_at))])
         try:
-            cell = Cell.parse(path)
+            cell = Cell.parse(path) if path.startswith(CELL_PATHS) else Cell.named_in(body.decode())
         except ValueError:
             return self._transport.write(_NOT_FOUND)
         if method == "HEAD":

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.contenders import CODEX
+from bench.contenders.base import GUARDS
+from bench.proxies import GATEWAY
 from bench.result_file import CONTENDERS, MODES, SHAPES, WIDTH, WORKLOADS, Results, Row, in_order, is_measured, number
 
 SHAPE_NAMES = {"one-per-chunk": "one event per chunk", "64k": "64 KiB chunks", "paced": "paced"}
@@ -242,6 +244,54 @@ def cold(results: Results) -> list[Table]:
     )
 
 
+def guards(results: Results) -> list[Table]:
+    """Each way of guarding is compared with the unguarded turn."""
+    unguarded, *_ = GUARDS
+    return _present(
+        [
+            pivot(
+                "CPU per event in µs under guards, Responses text",
+                results.get("guards", []),
+                key="cpu_us",
+                row=lambda row: (row["contender"], row["guards"]),
+                column=lambda row: row["shape"],
+                columns=SHAPES,
+                reference=lambda line: (line[0], unguarded),
+                show=_shape_name,
+            )
+        ]
+    )
+
+
+def gateway(results: Results) -> list[Table]:
+    """Each number of a proxy is compared with the gateway's."""
+    tables = (
+        ("CPU of a proxy per event in µs, one event per chunk", "stream", "cpu_us"),
+        ("CPU of a proxy per event in µs, paced", "paced", "cpu_us"),
+        ("CPU of a proxy per turn of 20 events in ms", "turn", "cpu_ms_per_stream"),
+        ("added to the time to the first event, in ms", "turn", "added_ms"),
+        ("turns of 20 events per second (more is better)", "turn", "streams_per_s"),
+        ("events per second, one event per chunk (more is better)", "stream", "events_per_s"),
+        ("memory of a proxy, in MiB", "stream", "mib"),
+    )
+    rows = results.get("gateway", [])
+    return _present(
+        [_by_route(title, [row for row in rows if row["what"] == what], key) for title, what, key in tables]
+    )
+
+
+def _by_route(title: str, rows: Sequence[Row], key: str) -> Table | None:
+    return pivot(
+        title,
+        rows,
+        key=key,
+        column=lambda row: (row["route"], row["in_flight"]),
+        columns=list(dict.fromkeys((row["route"], row["in_flight"]) for row in rows)),
+        reference=lambda _: GATEWAY,
+        show=lambda column: f"{column[0]}, {column[1]} in flight",
+    )
+
+
 def delay(results: Results) -> list[Table]:
     tables: list[Table] = []
     for tls in (False, True):
@@ -267,6 +317,10 @@ def _present(tables: Iterable[Table | None]) -> list[Table]:
     return [table for table in tables if table is not None]
 
 
+def _shape_name(shape: str) -> str:
+    return SHAPE_NAMES.get(shape, shape)
+
+
 def workload_name(workload: str) -> str:
     return WORKLOAD_NAMES.get(workload, workload)
 
@@ -281,4 +335,6 @@ TABLES: dict[str, Callable[[Results], list[Table]]] = {
     "length": length,
     "cold": cold,
     "delay": delay,
+    "guards": guards,
+    "gateway": gateway,
 }

@@ -17,10 +17,12 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from bench.contenders import CONTENDERS, Contender
 from bench.contenders.base import Reading, Setup
+from bench.cpu import cpu_seconds
 from bench.memory import allow_many_files, peak_mib, rss_mib
 from bench.watched import Watch
 from bench.workloads import WARM_UP
@@ -51,16 +53,31 @@ async def measure(contender: Contender, setup: Setup, mode: str, least: float) -
     }
 
 
-async def concurrent(contender: Contender, setup: Setup, in_flight: int, ahead: int, streams: int) -> dict[str, Any]:
+async def concurrent(
+    contender: Contender,
+    setup: Setup,
+    in_flight: int,
+    ahead: int,
+    streams: int,
+    about: str = "",
+    proxy: int | None = None,
+) -> dict[str, Any]:
     """So many readers, each with one stream after the other until `streams` are done; `ahead` that do not count come
     before and open connections.
+
+    `about` is added to each prompt, for a server that is asked through a proxy. `proxy` is the process whose CPU is
+    told; None for this one. The waits are seconds from asking to the first event.
     """
-    lengths: list[int] = []
+    readings: list[Reading] = []
+    waits: list[float] = []
+    cpu_now = time.process_time if proxy is None else partial(cpu_seconds, proxy)
 
     async def reader(left: list[None]) -> None:
         while left:
             left.pop()
-            lengths.append((await client.read(PROMPT)).length)
+            asked_at = time.monotonic()
+            readings.append(await client.read(PROMPT + about))
+            waits.append(readings[-1].first_at - asked_at)
 
     async def readers(count: int) -> None:
         left = [None] * count
@@ -69,14 +86,15 @@ async def concurrent(contender: Contender, setup: Setup, in_flight: int, ahead: 
                 group.create_task(reader(left))
 
     async with contender.open(setup) as client:
-        await client.read(WARM_UP)
+        await client.read(WARM_UP + about)
         await readers(ahead)
-        lengths.clear()
+        readings.clear()
+        waits.clear()
         gc.collect()
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), cpu_now()
         await readers(streams)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return {"cpu": cpu, "wall": wall, "lengths": lengths}
+        cpu, wall = cpu_now() - cpu, time.perf_counter() - wall
+    return {"cpu": cpu, "wall": wall, "lengths": [reading.length for reading in readings], "waits": waits}
 
 
 async def idle(contender: Contender, setup: Setup, streams: int) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +33,8 @@ _WORDS = _TEXT.split()
 # The prompt that asks for a short stream instead, and how long that is.
 WARM_UP = "a warm-up"
 WARM_UP_EVENTS = 200
+CELL_PATHS = "/w/"
+_CELL_PATH = re.compile(rf"{CELL_PATHS}[\w/-]+")
 _LETTERS = "abcdefghijklmnop "
 
 
@@ -82,6 +85,13 @@ class Cell:
     def path(self) -> str:
         """What a base URL ends with, such as /w/chat-text/64k/5000x0/400/0/v1."""
         return f"/w/{self.workload}/{self.shape}/{self.events}x{self.chars}/{self.rate}/{self.wait_ms}/v1"
+
+    @classmethod
+    def named_in(cls, prompt: str) -> Cell:
+        """The cell whose path stands in a text; raises ValueError where none does."""
+        if (found := _CELL_PATH.search(prompt)) is None:
+            raise ValueError("the prompt names no cell")
+        return cls.parse(found.group())
 
     @classmethod
     def parse(cls, path: str) -> Cell:

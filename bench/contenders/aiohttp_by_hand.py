@@ -30,7 +30,11 @@ class _Client:
             async for chunk in chunks:
                 *frames, rest = (rest + chunk).split(b"\n\n")
                 for frame in frames:
-                    event = json.loads(_field(frame))
+                    field = _field(frame)
+                    # A proxy may end this API's streams so, too.
+                    if field == b"[DONE]":
+                        continue
+                    event = json.loads(field)
                     if not first_at:
                         first_at = monotonic()
                     if event["type"] in DELTA_TYPES:

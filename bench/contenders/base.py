@@ -10,6 +10,7 @@ from typing import Any, Protocol
 # One that they know: litellm does not stream what it finds in no table of its own.
 MODEL = "gpt-5"
 KEY = "bench-key"
+GUARDS = ("unguarded", "hold tail", "hold all")
 
 # The frames of the Responses API that carry a piece of text, of arguments or of reasoning.
 DELTA_TYPES = frozenset(
@@ -25,13 +26,15 @@ DELTA_TYPES = frozenset(
 class Setup:
     """Which server, and over which API (responses or chat).
 
-    `connections` is how many streams will be open at once; None leaves the library as it comes. `wrap` puts a watch
-    around a transport, where the contender has one of httpx's form (`bench.watched.Watch.wrap`).
+    `connections` is how many streams will be open at once; None leaves the library as it comes. `guards` is for this
+    library: prompts then offer a tool, and the answer is guarded so (one of GUARDS). `wrap` puts a watch around a
+    transport, where the contender has one of httpx's form (`bench.watched.Watch.wrap`).
     """
 
     base_url: str
     api: str
     connections: int | None = None
+    guards: str | None = None
     wrap: Callable[..., Any] | None = None
 
     @property

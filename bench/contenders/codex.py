@@ -13,6 +13,7 @@ from bench.contenders.base import KEY, MODEL, Reading, Setup
 from codex_client import (
     ApiClient,
     FunctionCall,
+    FunctionTool,
     Message,
     OutputItemDone,
     OutputTextDelta,
@@ -23,23 +24,32 @@ from codex_client import (
     ToolCallInputDelta,
     connect,
 )
-from codex_client.client.config import Transport
+from codex_client.client.config import GuardPolicy, Transport
 from codex_client.client.connections import ConnectionTransport
 from codex_client.client.sockets import READY
 
 _DELTAS = (OutputTextDelta, ToolCallInputDelta, ReasoningSummaryDelta)
 
 
+_TOOL = FunctionTool(name="write_file", description="Write a file.", parameters={"type": "object", "properties": {}})
+_GUARDS = {
+    "unguarded": GuardPolicy(garbled=False, empty=False),
+    "hold tail": GuardPolicy(garbled=True, empty=True),
+    "hold all": GuardPolicy(garbled=True, empty=True, hold="all"),
+}
+
+
 class _Client:
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, tools: tuple[FunctionTool, ...]) -> None:
         self._client = client
+        self._tools = tools
 
     def stream(self, prompt: str) -> AbstractAsyncContextManager[ResponseStream]:
-        return self._client.stream(Prompt(prompt))
+        return self._client.stream(Prompt(prompt, tools=self._tools))
 
     async def read(self, prompt: str) -> Reading:
         length, first_at = 0, 0.0
-        async with self._client.stream(Prompt(prompt)) as stream:
+        async with self.stream(prompt) as stream:
             async for event in stream:
                 if not first_at:
                     first_at = monotonic()
@@ -83,5 +93,7 @@ async def _opened(setup: Setup, transport: Transport) -> AsyncIterator[_Client]:
         else:
             watched = setup.wrap(ConnectionTransport(engine=transport), httpx.AsyncByteStream, READY)
             carrier = {"http_client": await stack.enter_async_context(httpx.AsyncClient(transport=watched))}
-        client = connect(MODEL, base_url=setup.base_url, wire_api=setup.api, auth=KEY, retry=once, **carrier)
-        yield _Client(await stack.enter_async_context(client))
+        guarded = {"guards": _GUARDS[setup.guards]} if setup.guards else {}
+        options = {**carrier, **guarded}
+        client = connect(MODEL, base_url=setup.base_url, wire_api=setup.api, auth=KEY, retry=once, **options)
+        yield _Client(await stack.enter_async_context(client), (_TOOL,) if setup.guards else ())

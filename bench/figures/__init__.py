@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.figures import cold, concurrency, delay, length, memory, per_event
+from bench.figures import cold, concurrency, delay, gateway, guards, length, memory, per_event
 from bench.run import Figure
 
 # In the order in which they are measured. CPU per event comes last: a quick run measures it as often as there is time.
@@ -13,5 +13,7 @@ FIGURES: dict[str, Figure] = {
     "delay": delay.measure,
     "cold": cold.measure,
     "peak": memory.measure_peak,
+    "gateway": gateway.measure,
+    "guards": guards.measure,
     "per_event": per_event.measure,
 }

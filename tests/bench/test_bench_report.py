@@ -13,8 +13,8 @@ import pytest
 from bench import report
 from bench.ratios import ratios
 from bench.report import SECTIONS, MarkerError, marked, sections
-from bench.result_file import number
-from bench.tables import Table, length, per_event, streams
+from bench.result_file import merged, number
+from bench.tables import Table, gateway, length, per_event, streams
 from tests.support.bench_results import CPU_US, bench_results, rows_with
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,9 +71,26 @@ def test_the_terminal_report_has_every_figure_within_120_columns():
     results["idle"] = []
     text = report.report(results, write_docs=False)
     titles = [table.title for tables in SECTIONS.values() for table in tables(results)]
-    assert len(titles) == 16
+    assert len(titles) == 24
     assert [title for title in titles if f"\n{title}\n" not in text] == []
     assert max(map(len, text.splitlines())) < 120
+
+
+def test_a_way_of_guarding_is_compared_with_the_unguarded_turn():
+    text = report.report(bench_results(), write_docs=False)
+    title = "CPU per event in µs under guards, Responses text"
+    assert line_of(text, title, "codex_client, unguarded") == ["10.0"] * 3
+    assert line_of(text, title, "codex_client, hold tail") == ["11.0", "1.10×"] * 3
+
+
+def test_a_proxy_is_compared_with_the_gateway_and_no_proxy_only_where_it_has_a_number():
+    text = report.report(bench_results(), write_docs=False)
+    title = "CPU of a proxy per event in µs, one event per chunk"
+    assert line_of(text, title, "codex_client gateway") == ["30.0"] * 6
+    assert line_of(text, title, "litellm proxy") == ["600", "20.0×"] * 6
+    [cpu, *_, per_second, memory] = gateway(bench_results())
+    assert cpu.rows == memory.rows == ("codex_client gateway", "litellm proxy")
+    assert per_second.rows == (*cpu.rows, "no proxy")
 
 
 def test_columns_that_do_not_fit_stand_below_the_first_ones():
@@ -162,8 +179,30 @@ def test_a_number_shows_its_first_three_digits(value: float, text: str):
 
 def test_an_empty_run_still_has_a_report():
     text = report.report({"meta": {}}, write_docs=False)
-    assert "19 not measured" in text
+    assert "21 not measured" in text
     assert set(sections({"meta": {}})) == {"run", "goals", *SECTIONS}
+
+
+def test_a_run_of_some_figures_takes_their_place_in_an_earlier_one():
+    before, after = bench_results(), bench_results()
+    before["meta"]["later"] = {"cold": before["meta"]["date"]}
+    after = {"meta": {**after["meta"], "date": "2026-02-03T00:00:00+00:00"}, "idle": after["idle"][:1]}
+    after["meta"]["skipped"] = {"litellm": "no"}
+    both = merged(before, after)
+    assert both["meta"] == {
+        **before["meta"],
+        "skipped": {"litellm": "no"},
+        "later": {"cold": before["meta"]["date"], "idle": "2026-02-03T00:00:00+00:00"},
+    }
+    assert {name: rows for name, rows in both.items() if name != "meta"} == {
+        name: after.get(name, rows) for name, rows in before.items() if name != "meta"
+    }
+    assert sections(both)["run"].endswith("codex_client 0.1.0, httpx 0.28.1, the figure idle on 2026-02-03.")
+
+
+def test_a_quick_run_and_a_full_one_do_not_mix():
+    quick = {"meta": {**bench_results()["meta"], "quick": True}, "idle": []}
+    assert merged(bench_results(), quick) is quick
 
 
 def test_what_lies_between_markers_is_rewritten_and_nothing_else(docs: Path):

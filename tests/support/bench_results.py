@@ -25,6 +25,13 @@ COLD = {  # import ms, modules, first event ms
     "openai create": (720.0, 1_300, 850.0),
     "litellm": (1_900.0, 2_400, 2_300.0),
 }
+GUARDED_CPU_US = {"unguarded": 10.0, "hold tail": 11.0, "hold all": 11.5}
+ROUTES = ("Responses", "Chat", "Chat over Responses")
+PROXIES = {  # CPU ms per stream of 500 events, streams per second, ms to the first event, MiB
+    "codex_client gateway": (15.0, 60.0, 4.0, 70.0),
+    "litellm proxy": (300.0, 3.0, 16.0, 420.0),
+    "no proxy": (None, 300.0, 1.0, None),
+}
 WORKLOADS = ("responses-text", "responses-tools", "responses-reasoning", "chat-text", "chat-tools")
 SHAPES = ("one-per-chunk", "64k", "paced")
 LENGTHS = (1_000, 5_000, 20_000, 80_000, 160_000)
@@ -89,6 +96,32 @@ def bench_results() -> dict[str, Any]:
         "delay": [
             {"contender": contender, "tls": tls, "median_us": 60.0, "p99_us": 190.0}
             for contender, tls in product(("codex_client", "codex_client aiohttp"), (False, True))
+        ],
+        "guards": [
+            {"contender": "codex_client", "guards": guards, "shape": shape, "cpu_us": cpu_us, "rounds": [cpu_us]}
+            for (guards, cpu_us), shape in product(GUARDED_CPU_US.items(), SHAPES)
+        ],
+        "gateway": [
+            {
+                "contender": contender,
+                "route": route,
+                "in_flight": in_flight,
+                "what": what,
+                "events": 500,
+                "streams_per_s": streams_per_s,
+                "events_per_s": streams_per_s * 500,
+                "first_event_ms": first_event_ms,
+                "cpu_ms_per_stream": cpu_ms,
+                "cpu_us": cpu_ms and cpu_ms * 2,
+                "added_ms": first_event_ms - 1.0,
+                "mib": mib,
+                "rounds": [[cpu_ms, streams_per_s, first_event_ms]],
+            }
+            for (contender, (cpu_ms, streams_per_s, first_event_ms, mib)), route, (what, in_flight) in product(
+                PROXIES.items(),
+                ROUTES,
+                (("turn", 1), ("turn", 50), ("stream", 1), ("stream", 50), ("paced", 1)),
+            )
         ],
     }
 
