@@ -16,7 +16,7 @@ PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.
 	codex_client/credentials/quota.py codex_client/credentials/quota_state.py codex_client/credentials/selection.py
 pure_list := $(subst $(empty) $(empty),$(comma),$(strip $(PURE)))
 
-.PHONY: help test demo peers bench bench-check soak lint format types imports docs clean
+.PHONY: help test demo peers bench bench-check soak soak-gateway lint format types imports docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -85,6 +85,9 @@ SECONDS ?= 600
 
 soak: $(READY) ## 200 streams at once with random faults for SECONDS=600: nothing may grow or go astray; Linux only
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+soak-gateway: $(READY) ## the same for the gateway: a provider with faults, gateways and callers in a process each
+	$(BIN)/python -m tests.soak.gateway --seconds $(SECONDS) $(ARGS)
 
 lint: $(READY) ## check style and form
 	$(BIN)/ruff check

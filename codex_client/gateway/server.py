@@ -22,6 +22,9 @@ from codex_client.gateway.app import gateway_of
 _BACKLOG = 2048
 # After the last turn: for answers that still wait for their callers to read them.
 _CLOSING_SECONDS = 5
+# Longer than clients keep a connection that rests (httpx 5 s, aiohttp 15 s): who ends it first must not be the one that
+# does not know whether the next request is on its way. nginx's number.
+_KEEP_ALIVE_SECONDS = 75
 
 
 async def serve(
@@ -49,6 +52,7 @@ async def serve(
                 # Whoever is let in may say anything of where it came from.
                 proxy_headers=False,
                 backlog=_BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_CLOSING_SECONDS,
             )
         )

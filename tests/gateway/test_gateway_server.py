@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,8 +14,7 @@ from codex_client.errors import ConfigurationError
 from codex_client.gateway import GatewayConfig, serve
 from codex_client.gateway.app import gateway_of
 from codex_client.gateway.server import listening
-from codex_client.model_provider import WireApi
-from codex_client.testing import ReplayServer, Reply, Stall, chat_turn, ev_created, ev_text_delta, responses_turn, sse
+from codex_client.testing import ReplayServer, Reply, Stall, ev_created, ev_text_delta, responses_turn, sse
 from tests.support.gateways import BOTH, CHAT, body_for, chat_body, gateway_over, served
 
 SSE = {"content-type": "text/event-stream"}
@@ -108,40 +105,6 @@ async def test_a_request_that_breaks_off_in_its_body_starts_no_turn() -> None:
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("wire_api, streams", [(WireApi.RESPONSES, 200), (WireApi.CHAT, 40)])
-async def test_many_streams_at_once_do_not_mix_and_lose_nothing(wire_api: WireApi, streams: int) -> None:
-    """Each answer names its question; one in five breaks off before its words, once."""
-    words = [f"word{n} " for n in range(12)]
-    broken: set[str] = set()
-
-    def answer(request: Any) -> Any:
-        question = asked(request.json(), wire_api)
-        if int(question) % 5 == 0 and question not in broken:
-            broken.add(question)
-            return 503
-        text = "".join(f"{question}-{word}" for word in words)
-        return Reply.from_sse(turn(text, wire_api), cut="random", seed=int(question))
-
-    async with (
-        ReplayServer(answer) as upstream,
-        gateway_over(upstream, wire_api=wire_api, retries=2) as app,
-        served(app) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http,
-    ):
-        heard: dict[int, str] = {}
-
-        async def ask(number: int) -> None:
-            async with http.stream("POST", CHAT, json=chat_body(str(number), stream=True)) as response:
-                lines = [line async for line in response.aiter_lines() if line.startswith("data: {")]
-            heard[number] = "".join(delta(line) for line in lines)
-
-        async with anyio.create_task_group() as tasks:
-            for number in range(streams):
-                tasks.start_soon(ask, number)
-    assert heard == {n: "".join(f"{n}-{word}" for word in words) for n in range(streams)}
-    assert gateway_of(app).activity.in_flight == 0
-
-
 async def soon(reached: Callable[[], bool]) -> None:
     """Let the loop turn until this is so."""
     for _ in range(100_000):
@@ -149,18 +112,3 @@ async def soon(reached: Callable[[], bool]) -> None:
             return
         await anyio.lowlevel.checkpoint()
     raise AssertionError("it did not come so far")
-
-
-def asked(payload: dict[str, Any], wire_api: WireApi) -> str:
-    message = payload["input"][-1] if wire_api is WireApi.RESPONSES else payload["messages"][-1]
-    content = message["content"]
-    return content if isinstance(content, str) else content[0]["text"]
-
-
-def turn(text: str, wire_api: WireApi) -> bytes:
-    return sse(responses_turn(text)) if wire_api is WireApi.RESPONSES else sse(chat_turn(text), done=True)
-
-
-def delta(line: str) -> str:
-    [choice] = json.loads(line.removeprefix("data: "))["choices"]
-    return choice["delta"].get("content") or ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from codex_client.errors import CodexError, ReadError, RetryLimitError, WriteError
 from tests.soak.plans import FATES, Behaviour, Fate, Plan
 
-_LEAVING = frozenset({Behaviour.BREAK, Behaviour.RAISE, Behaviour.CANCEL_TASK, Behaviour.CANCEL_SCOPE, Behaviour.DROP})
+LEAVING = frozenset({Behaviour.BREAK, Behaviour.RAISE, Behaviour.CANCEL_TASK, Behaviour.CANCEL_SCOPE, Behaviour.DROP})
 _FAULTS_KEPT = 50
 
 
@@ -39,16 +39,19 @@ def fault_of(plan: Plan, outcome: Outcome) -> str | None:
             return outcome.astray
         case Ending.COMPLETED if not fate.whole:
             return "completed, although its server never sent a whole turn"
-        case Ending.COMPLETED if outcome.text != plan.text:
-            return f"completed with another text: {_difference(plan.text, outcome.text or '')}"
         case Ending.FAILED if not _is_allowed(outcome.error, fate):
             return f"failed with {outcome.error!r}"
-        case Ending.LEFT if plan.behaviour not in _LEAVING:
+        case Ending.LEFT if plan.behaviour not in LEAVING:
             return "ended as if it had been left, and nobody left it"
-        case _ if not plan.text.startswith(outcome.text or ""):
-            return f"{outcome.ending} with another text: {_difference(plan.text, outcome.text or '')}"
         case _:
-            return None
+            return wrong_text(plan, outcome)
+
+
+def wrong_text(plan: Plan, outcome: Outcome) -> str | None:
+    """Says so where what was received is not the beginning of the plan's text, or not all of it at a good end."""
+    text = outcome.text or ""
+    is_right = text == plan.text if outcome.ending is Ending.COMPLETED else plan.text.startswith(text)
+    return None if is_right else f"{outcome.ending} with another text: {_difference(plan.text, text)}"
 
 
 def _is_allowed(error: CodexError | None, fate: Fate) -> bool:
@@ -66,8 +69,9 @@ def _difference(expected: str, text: str) -> str:
 
 @dataclass
 class Ledger:
-    """What was started and how it ended."""
+    """What was started and how it ended. `judge` says what is wrong with an outcome."""
 
+    judge: Callable[[Plan, Outcome], str | None] = fault_of
     started: int = 0
     endings: Counter[tuple[str, Ending]] = field(default_factory=Counter[tuple[str, Ending]])
     faults: list[str] = field(default_factory=list[str])
@@ -78,7 +82,7 @@ class Ledger:
 
     def end(self, plan: Plan, outcome: Outcome) -> None:
         self.endings[plan.scenario, outcome.ending] += 1
-        fault = fault_of(plan, outcome)
+        fault = self.judge(plan, outcome)
         if fault is not None:
             self.add_fault(f"{plan.name} ({plan.wire_api}, {plan.scenario}, {plan.behaviour}): {fault}")
 

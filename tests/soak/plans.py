@@ -184,10 +184,31 @@ def calm_plan(number: int) -> Plan:
     )
 
 
+def slow_plan(number: int) -> Plan:
+    """A whole answer after a while, in turn over Chat, over Responses, and over Responses with accounts."""
+    return Plan(
+        name=f"slow-{number}",
+        wire_api="responses" if number % 3 else "chat",
+        scenario=Scenario.SLOW_HEAD,
+        behaviour=Behaviour.COLLECT,
+        words=10,
+        seconds=6.0,
+        place=0.0,
+        patience=0.0,
+        choice=number % 3 // 2,
+    )
+
+
 def plan_of_body(seed: int, body: bytes) -> Plan:
     """The plan that a request's body names. Raises `ValueError` where it names none."""
-    named = re.search(rb"(soak|calm)-(\d+)", body)
+    named = re.search(rb"(soak|calm|slow)-(\d+)", body)
     if named is None:
         raise ValueError("the request names no stream of the soak test")
     number = int(named[2])
-    return calm_plan(number) if named[1] == b"calm" else draw_plan(seed, number)
+    match named[1]:
+        case b"calm":
+            return calm_plan(number)
+        case b"slow":
+            return slow_plan(number)
+        case _:
+            return draw_plan(seed, number)

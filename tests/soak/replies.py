@@ -29,21 +29,29 @@ _RAW_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 # Waiting as told is tested elsewhere; here it must not hold a stream's place for long.
 _RETRY_AFTER = {"retry-after-ms": "20"}
 _FEW_PAUSES = 40
+# Of the accounts that a gateway is soaked with.
+_FULL_ACCOUNT = "workspace-0"
+_USED_UP = {"error": {"type": "usage_limit_reached", "message": "used up", "plan_type": "plus", "resets_in_seconds": 1}}
 
 
 class Answers:
-    """Replies to requests by the plans they name; remembers only how often a plan was refused for now.
+    """Replies to requests by the plans they name; remembers only how often a plan was refused for now. One account is
+    at its limit whenever it is tried.
 
-    `http2`: only what can be said over HTTP/2.
+    `http2`: only what can be said over HTTP/2. `pace`: what the plans' seconds are multiplied by.
     """
 
-    def __init__(self, seed: int, *, http2: bool = False) -> None:
+    def __init__(self, seed: int, *, http2: bool = False, pace: float = 1.0) -> None:
         self._seed = seed
         self._http2 = http2
+        self._pace = pace
         self._refusals = Counter[str]()
 
     def __call__(self, request: RecordedRequest) -> Reply:
-        plan = plan_of_body(self._seed, request.body)
+        if request.headers.get("chatgpt-account-id") == _FULL_ACCOUNT:
+            return Reply.from_json(_USED_UP, status=429)
+        plan = plan_of_body(self._seed, request.content)
+        plan = replace(plan, seconds=plan.seconds * self._pace)
         if plan.scenario is Scenario.TRANSIENT:
             self._refusals[plan.name] += 1
             if self._refusals[plan.name] <= 1 + plan.choice % 2:
@@ -124,7 +132,9 @@ def build_reply(plan: Plan) -> Reply:
 
 
 def _events(plan: Plan) -> list[Any]:
-    return responses_turn(plan.text) if plan.wire_api == "responses" else [*chat_turn(plan.text), "[DONE]"]
+    if plan.wire_api == "responses":
+        return responses_turn(plan.text, response_id=plan.name)
+    return [*chat_turn(plan.text, response_id=plan.name), "[DONE]"]
 
 
 def _body(plan: Plan) -> bytes:
@@ -158,7 +168,7 @@ def _with_frame(plan: Plan, frame: Any) -> Reply:
 
 def _failure(plan: Plan) -> Any:
     if plan.wire_api == "responses":
-        return ev_failed("server_error", "the model fell over")
+        return ev_failed("server_error", "the model fell over", response_id=plan.name)
     return {"error": {"message": "the model fell over", "type": "server_error", "code": "server_error"}}
 
 

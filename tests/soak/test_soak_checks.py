@@ -12,8 +12,9 @@ from codex_client.errors import InvalidRequestError, ProtocolError, ReadError, R
 from codex_client.testing import RecordedRequest
 from tests.soak.__main__ import parse_options, runs_of
 from tests.soak.accounting import Ending, Ledger, Outcome, fault_of
+from tests.soak.gateway_calls import CallOutcome, fault_of as gateway_fault_of, gateway_for
 from tests.soak.growth import Growth, Sample, closed_growth, load_growth, quiet_growth
-from tests.soak.plans import FATES, Behaviour, Plan, Scenario, calm_plan, draw_plan, plan_of_body
+from tests.soak.plans import FATES, Behaviour, Plan, Scenario, calm_plan, draw_plan, plan_of_body, slow_plan
 from tests.soak.replies import Answers, build_reply
 
 PLAN = replace(calm_plan(4), name="soak-4")
@@ -219,3 +220,45 @@ def test_a_soak_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str]) ->
     with pytest.raises(SystemExit):
         parse_options(["--backend", "trio", "--transport", "aiohttp"])
     assert capsys.readouterr().err.endswith("error: aiohttp does not run on trio\n")
+
+
+def test_a_wave_of_slow_turns_goes_through_every_gateway() -> None:
+    plans = [slow_plan(number) for number in range(3)]
+    assert [gateway_for(plan) for plan in plans] == ["chat", "responses", "pool"]
+    assert [plan_of_body(7, plan.name.encode()) for plan in plans] == plans
+
+
+CALLED = next(
+    plan for number in range(999) if (plan := draw_plan(4, number)).scenario is Scenario.CUT and plan.words > 9
+)
+KEPT = next(plan for number in range(999) if (plan := draw_plan(4, number)).behaviour is Behaviour.COLLECT)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        CallOutcome(Ending.COMPLETED, CALLED.text, answer_id=CALLED.name),
+        CallOutcome(Ending.FAILED, CALLED.text[:9], answer_id=CALLED.name, code="upstream_error"),
+        CallOutcome(Ending.FAILED, code="upstream_error"),
+    ],
+)
+def test_what_a_gateway_may_make_of_a_cut_stream(outcome: CallOutcome) -> None:
+    assert gateway_fault_of(CALLED, outcome) is None
+
+
+@pytest.mark.parametrize(
+    "outcome, fault",
+    [
+        (CallOutcome(Ending.COMPLETED, CALLED.text[:-1], answer_id=CALLED.name), "another text"),
+        (CallOutcome(Ending.COMPLETED, CALLED.text, answer_id="soak-x"), "has the id of soak-x"),
+        (CallOutcome(Ending.FAILED, "other", code="upstream_error"), "another text"),
+        (CallOutcome(Ending.FAILED, code=None), "failed with the code None"),
+        (CallOutcome(Ending.ASTRAY, astray="raised"), "raised"),
+    ],
+)
+def test_what_a_gateway_must_not(outcome: CallOutcome, fault: str) -> None:
+    assert fault in (gateway_fault_of(CALLED, outcome) or "")
+
+
+def test_nobody_leaves_a_gateway_who_was_to_stay() -> None:
+    assert gateway_fault_of(KEPT, CallOutcome(Ending.LEFT)) == "ended as if it had been left, and nobody left it"
