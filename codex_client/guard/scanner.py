@@ -9,6 +9,7 @@ backtick would hide the rest of the text.)
 from __future__ import annotations
 
 import re
+from copy import copy
 from functools import lru_cache
 
 from codex_client.guard.markers import NEAR_LINE_START, Marker
@@ -23,22 +24,24 @@ _WORD_STARTS = frozenset(" \t\r\n>|")
 
 
 @lru_cache(maxsize=64)
-def _tokens(markers: tuple[Marker, ...]) -> re.Pattern[str]:
-    texts = [re.escape(marker.text) for marker in markers]
-    return re.compile("|".join([*texts, _STRUCTURE.pattern]))
+def _patterns(markers: tuple[Marker, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The texts of the markers; these and what code begins and ends with."""
+    # Without a marker nothing is found, not everything.
+    texts = "|".join(re.escape(marker.text) for marker in markers) or "(?!)"
+    return re.compile(texts), re.compile(f"{texts}|{_STRUCTURE.pattern}")
 
 
 class MarkerScanner:
     """Feed it the text; `clear` characters from its beginning are free of markers, whatever follows.
 
-    The last `window` characters are never looked at before the end: one less than the longest marker has. So what is
-    found does not depend on how the text was cut.
+    The last `window` characters are never clear before the end: one less than the longest marker has. So what is found
+    does not depend on how the text was cut.
     """
 
     def __init__(self, markers: tuple[Marker, ...]) -> None:
         self.window: int = max((len(marker.text) for marker in markers), default=1) - 1
         self._markers = markers
-        self._tokens = _tokens(markers)
+        self._texts, self._tokens = _patterns(markers)
         self._rest = ""
         self._seen = 0
         self._before = "\n"
@@ -54,7 +57,14 @@ class MarkerScanner:
     def feed(self, piece: str) -> Marker | None:
         """The first marker that counts, None for none so far."""
         self._rest += piece
-        return self._scan(len(self._rest) - self.window, at_end=False)
+        found = self._scan(len(self._rest) - self.window, at_end=False)
+        if found is None and self._texts.search(self._rest):
+            # One that is whole already is told before the text in front of it becomes free: the turn can be asked
+            # again then.
+            ahead = copy(self)
+            if (found := ahead._scan(len(self._rest), at_end=False)) is not None:
+                vars(self).update(vars(ahead))
+        return found
 
     def finish(self) -> Marker | None:
         """The text is over, or so it seems: what was held is judged as it is. It may go on all the same."""

@@ -139,11 +139,19 @@ def test_of_a_marker_split_at_any_place_over_two_or_three_deltas_nothing_goes_ou
 
 @pytest.mark.parametrize("hold", ["tail", "all"])
 @pytest.mark.parametrize("event", [Completed("r"), OutputItemDone(message(""), 0), OutputItemAdded(CALL, 1)])
-def test_a_marker_at_the_very_end_is_found(event: ResponseEvent, hold: Literal["tail", "all"]):
+def test_a_marker_in_inline_code_that_nothing_closes_counts_at_the_end(
+    event: ResponseEvent, hold: Literal["tail", "all"]
+):
     guard = GarbleGuard(hold=hold)
-    guard.feed([OutputTextDelta(f"{LONG}<|call|>")])
+    guard.feed([OutputTextDelta(f"{LONG} `<|call|>")])
     with pytest.raises(GarbledOutputError):
         guard.feed([event])
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+def test_a_marker_that_is_whole_is_found_before_the_text_in_front_of_it_goes_out(hold: Literal["tail", "all"]):
+    with pytest.raises(GarbledOutputError):
+        GarbleGuard(hold=hold).feed([OutputTextDelta(f"{LONG}<|call|>")])
 
 
 def test_a_marker_in_a_stream_that_broke_off_is_found():
