@@ -10,6 +10,8 @@ comma := ,
 empty :=
 PURE := codex_client/errors/* codex_client/masking.py codex_client/retry_advice.py codex_client/classify/* \
 	codex_client/schema.py codex_client/items.py codex_client/model_variants.py codex_client/prompt.py \
+	codex_client/backend_profile.py codex_client/bridge/* codex_client/guard/* codex_client/models/* \
+	codex_client/gateway/conversation.py \
 	codex_client/events.py codex_client/model_provider.py codex_client/aggregate.py codex_client/condense.py \
 	codex_client/payload/* codex_client/decode/* codex_client/client/framer.py codex_client/client/retry.py \
 	codex_client/client/rate_limits.py codex_client/auth/claims.py codex_client/auth/pkce.py \
