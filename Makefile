@@ -45,8 +45,8 @@ suite: $(READY)
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='$(pure_list)' --fail-under=100
 
-demo: $(READY) ## stream a turn from a server on loopback; LIVE=1 asks the real API with OPENAI_API_KEY
-	@$(BIN)/python -m codex_client.testing.demo $(if $(LIVE),--live)
+demo: $(READY) ## stream a turn from a server on loopback; LIVE=1 asks the real API, GATEWAY=1 goes through a gateway
+	@$(BIN)/python -m $(if $(GATEWAY),tests.support.gateway_demo,codex_client.testing.demo $(if $(LIVE),--live))
 
 # The peers are kept out of the environment that the code is developed in.
 BENCH := $(VENV)/bench

@@ -97,11 +97,12 @@ _ROOMS = {
     "model_provider": "ModelProviderInfo WireApi azure_provider built_in_providers",
     "model_variants": "Credits LimitSource RateLimitSnapshot RateLimitWindow TokenUsage",
     "models": """
-        BUILT_IN_MODELS EFFORTS MODEL_ALIASES ModelCatalogue ModelChoice ModelInfo parse_model_name parse_models
+        BUILT_IN_MODELS EFFORTS Effort MODEL_ALIASES ModelCatalogue ModelChoice ModelInfo Verbosity parse_model_name
+        parse_models
     """,
     "payload.calls": "without_orphans",
     "payload.tools": "parse_tool",
-    "prompt": "CustomTool Effort FunctionTool Prompt RawTool ReasoningOptions Summary Tool ToolChoice Verbosity",
+    "prompt": "CustomTool FunctionTool Prompt RawTool ReasoningOptions Summary Tool ToolChoice",
     "routed_client": "RoutedApiClient",
     "stream": "EventSource ResponseStream",
 }

@@ -333,9 +333,11 @@ from codex_client.models import (
     BUILT_IN_MODELS as BUILT_IN_MODELS,
     EFFORTS as EFFORTS,
     MODEL_ALIASES as MODEL_ALIASES,
+    Effort as Effort,
     ModelCatalogue as ModelCatalogue,
     ModelChoice as ModelChoice,
     ModelInfo as ModelInfo,
+    Verbosity as Verbosity,
     parse_model_name as parse_model_name,
     parse_models as parse_models,
 )
@@ -347,7 +349,6 @@ from codex_client.payload.tools import (
 )
 from codex_client.prompt import (
     CustomTool as CustomTool,
-    Effort as Effort,
     FunctionTool as FunctionTool,
     Prompt as Prompt,
     RawTool as RawTool,
@@ -355,7 +356,6 @@ from codex_client.prompt import (
     Summary as Summary,
     Tool as Tool,
     ToolChoice as ToolChoice,
-    Verbosity as Verbosity,
 )
 from codex_client.routed_client import (
     RoutedApiClient as RoutedApiClient,

@@ -31,6 +31,9 @@ from codex_client.routed_client import RoutedApiClient
 if TYPE_CHECKING:
     from codex_client.credentials.pool import CredentialPool
 
+BASE_URLS_OF_THEIR_OWN: Mapping[str, settings.Variable] = {"openai": settings.OPENAI_BASE_URL}
+"""The variables with the addresses of single providers, by name. `CODEX_CLIENT_BASE_URL` wins over them."""
+
 
 class ConnectOptions(TypedDict, total=False):
     """The keyword arguments of `connect` that are fields of `ClientConfig`, unchanged."""
@@ -69,14 +72,15 @@ def connect(
 
     | argument   | variables, first one set wins                      | else                                  |
     |------------|----------------------------------------------------|---------------------------------------|
-    | `model`    | `CODEX_CLIENT_MODEL`                               | `ConfigurationError`                  |
+    | `model`    | `CODEX_CLIENT_MODEL`                               | each prompt names its own             |
     | `provider` | `CODEX_CLIENT_PROVIDER`                            | "openai", or "custom" with a base URL |
     | `base_url` | `CODEX_CLIENT_BASE_URL`; `OPENAI_BASE_URL` (openai) | the provider's                        |
     | `wire_api` | `CODEX_CLIENT_WIRE_API`                            | the provider's                        |
     | `auth`     | `CODEX_CLIENT_API_KEY`                             | the provider's `env_key`, or a login  |
 
     A `provider` or `base_url` given as an argument is asked as it stands: the other `CODEX_CLIENT_` variables but the
-    model's are not read then, so that no key goes to another provider's address. `provider` is a name of
+    model's are not read then, so that no key goes to another provider's address. Only where `provider` is the very name
+    in `CODEX_CLIENT_PROVIDER` do they describe the same server, and hold. `provider` is a name of
     `built_in_providers()` or a `ModelProviderInfo`; `auth` an API key or a credential source; `store` asks a server of
     the Responses API to keep the response. The other arguments are fields of `ClientConfig`. The provider "chatgpt"
     without a key is served by the accounts in `CODEX_ACCESS_TOKEN` and its kin, else by those that are logged in on
@@ -85,12 +89,26 @@ def connect(
     Raises `ConfigurationError`, and `MissingCredentialsError` naming the variable where a key is needed and none is
     set. That nobody is logged in is told by the first turn (`LoginRequiredError`).
     """
-    from_environment = provider is None and base_url is None
+    config, pool = configured(
+        model, provider=provider, base_url=base_url, wire_api=wire_api, auth=auth, store=store, **options
+    )
+    return RoutedApiClient(config, owned=pool)
+
+
+def configured(
+    model: str | None = None,
+    *,
+    provider: str | ModelProviderInfo | None = None,
+    base_url: str | None = None,
+    wire_api: WireApi | str | None = None,
+    auth: AuthProvider | str | None = None,
+    store: bool = False,
+    **options: Unpack[ConnectOptions],
+) -> tuple[ClientConfig, CredentialPool | None]:
+    """The configuration that `connect` makes its client of, and the pool that this client has to close."""
     info = resolve_provider(provider, base_url=base_url, wire_api=wire_api)
-    auth = auth or (settings.API_KEY.read() if from_environment else None)
-    model = model or settings.MODEL.read()
-    if model is None:
-        raise ConfigurationError("no model given; pass one, such as connect('gpt-5'), or set CODEX_CLIENT_MODEL")
+    auth = auth or (settings.API_KEY.read() if is_of_environment(provider, base_url) else None)
+    model = model or settings.MODEL.read() or ""
     if store and info.wire_api is not WireApi.RESPONSES:
         raise ConfigurationError(f"store is an option of the Responses API; provider {info.name!r} speaks Chat")
     pool = _pool_of_logins(info, options.get("clock")) if auth is None and info.account_login else None
@@ -100,7 +118,7 @@ def connect(
         config: ClientConfig = ResponsesConfig(provider=info, model=model, auth=auth or pool, store=store, **options)
     else:
         config = ChatConfig(provider=info, model=model, auth=auth or pool, **options)
-    return RoutedApiClient(config, owned=pool)
+    return config, pool
 
 
 def resolve_provider(
@@ -110,9 +128,16 @@ def resolve_provider(
     wire_api: WireApi | str | None = None,
 ) -> ModelProviderInfo:
     """The server that `connect` asks for these arguments, else the environment's. Raises `ConfigurationError`."""
-    if provider is None and base_url is None:
+    if is_of_environment(provider, base_url):
         return _provider_of_environment(wire_api)
     return _provider(provider, base_url, wire_api)
+
+
+def is_of_environment(provider: str | ModelProviderInfo | None = None, base_url: str | None = None) -> bool:
+    """Whether the `CODEX_CLIENT_` variables describe the server of these arguments: there are none, or they name the
+    variables' own.
+    """
+    return base_url is None and (provider is None or provider == settings.PROVIDER.read())
 
 
 def require_private(provider: ModelProviderInfo) -> None:
@@ -159,9 +184,9 @@ def _named(name: str, base_url: str | None) -> ModelProviderInfo:
             f"unknown provider {name!r}; known are {', '.join(sorted(known))}. For Azure pass azure_provider(…), "
             "for another server base_url= alone or a ModelProviderInfo"
         )
-    info = known[name]
-    openai_base_url = settings.OPENAI_BASE_URL.read()
-    return replace(info, base_url=openai_base_url) if name == "openai" and openai_base_url else info
+    own = BASE_URLS_OF_THEIR_OWN.get(name)
+    base_url = own.read() if own else None
+    return replace(known[name], base_url=base_url) if base_url else known[name]
 
 
 def _custom_env_key() -> str | None:

@@ -69,6 +69,12 @@ def excerpt(text: str, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+def masked_email(email: str) -> str:
+    """Enough to tell one's own accounts apart: "a…@example.com"."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[:1]}…@{domain}" if name else "…"
+
+
 def is_private(url: str) -> bool:
     """Whether nobody on the way can read what is sent there: https, or this machine."""
     try:

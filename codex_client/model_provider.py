@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from urllib.parse import SplitResult, urlsplit
+from functools import cached_property
+from typing import cast
+from urllib.parse import SplitResult, quote, urlsplit
 
-from codex_client.backend_profile import AZURE, GENERIC_CHAT, GENERIC_RESPONSES, BackendProfile, known_profile
+from codex_client.backend_profile import (
+    AZURE,
+    CHATGPT_CODEX,
+    GENERIC_CHAT,
+    GENERIC_RESPONSES,
+    BackendProfile,
+    built_in_profiles,
+    known_profile,
+)
 from codex_client.errors import ConfigurationError
 from codex_client.masking import safe_url
 
@@ -42,7 +52,8 @@ class ModelProviderInfo:
     blank. Retries count beyond the first try, 0 to 100. `stream_idle_timeout` in seconds. None leaves a number to the
     client's configuration. `include_usage`: whether a Chat server takes `stream_options.include_usage`.
     `account_login`: the credential is a ChatGPT login; `connect` takes those of this machine. `profile`: what this kind
-    of server requires and refuses; None goes by the name and the host (see `backend`).
+    of server requires and refuses, or the name of a built-in one; None goes by the host, so that a proxy of a known
+    service must be given the profile of that (see `backend`).
     """
 
     name: str
@@ -59,10 +70,11 @@ class ModelProviderInfo:
     stream_idle_timeout: float | None = None
     include_usage: bool = True
     account_login: bool = False
-    profile: BackendProfile | None = None
+    profile: BackendProfile | str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "wire_api", WireApi(self.wire_api))
+        object.__setattr__(self, "profile", _profile(self))
         _check_base_url(self)
         for name in ("request_max_retries", "stream_max_retries"):
             retries = getattr(self, name)
@@ -82,10 +94,13 @@ class ModelProviderInfo:
         base_url = self.base_url.lower()
         return self.name.lower() == "azure" or any(marker in base_url for marker in _AZURE_MARKERS)
 
-    @property
+    @cached_property
     def backend(self) -> BackendProfile:
-        """The profile of this server: the one that was given, else told by the name or the host, else a generic one."""
-        if self.profile is not None:
+        """The profile of this server: the one that was given, else told by the host, else a generic one.
+
+        Azure is also known by its name, and so are programs that run on any host.
+        """
+        if isinstance(self.profile, BackendProfile):
             return self.profile
         if self.is_azure:
             return AZURE
@@ -106,6 +121,19 @@ _AZURE_MARKERS = (
     "azurefd.",
     "windows.net/openai",
 )
+
+
+def _profile(provider: ModelProviderInfo) -> BackendProfile | None:
+    """The profile that was given, by itself or by its name."""
+    given, known = cast("object", provider.profile), built_in_profiles()
+    if given is None or isinstance(given, BackendProfile):
+        return given
+    if isinstance(given, str) and given in known:
+        return known[given]
+    raise ConfigurationError(
+        f"provider {provider.name!r}: profile is {given!r}; give a BackendProfile, or the name of a built-in one: "
+        f"{', '.join(known)}"
+    )
 
 
 def _check_base_url(provider: ModelProviderInfo) -> None:
@@ -137,23 +165,46 @@ def _http_parts(url: str) -> SplitResult | None:
 
 
 def azure_provider(
-    resource: str, *, api_version: str | None = None, wire_api: WireApi = WireApi.RESPONSES
+    resource: str,
+    *,
+    api_version: str | None = None,
+    deployment: str | None = None,
+    wire_api: WireApi = WireApi.RESPONSES,
 ) -> ModelProviderInfo:
     """Azure OpenAI. `resource` is the resource's name or its whole endpoint URL.
 
     Without `api_version` the version-less `/openai/v1` surface is used; with it, `/openai` and the `api-version` query.
-    The key is read from AZURE_OPENAI_API_KEY and sent as `api-key`.
+    The model of a prompt is a deployment's name; only the versioned Chat API has it in its address, so that needs
+    `deployment` here, and lists no models there. The key is read from AZURE_OPENAI_API_KEY and sent as `api-key`.
     """
     endpoint = resource.rstrip("/") if "://" in resource else f"https://{resource}.openai.azure.com"
     return ModelProviderInfo(
         name="azure",
-        base_url=f"{endpoint}/openai" if api_version else f"{endpoint}/openai/v1",
+        base_url=f"{endpoint}/openai/{_azure_path(api_version, deployment, WireApi(wire_api))}".rstrip("/"),
         wire_api=wire_api,
         env_key="AZURE_OPENAI_API_KEY",
         env_key_instructions="Azure portal: your resource, Keys and Endpoint",
         api_key_header="api-key",
         query_params={"api-version": api_version} if api_version else {},
     )
+
+
+def _azure_path(api_version: str | None, deployment: str | None, wire_api: WireApi) -> str:
+    """What is between `/openai/` and the API's own path."""
+    in_address = api_version is not None and wire_api is WireApi.CHAT
+    if in_address and not deployment:
+        raise ConfigurationError(
+            f"api_version {api_version!r}: the versioned Chat API of Azure has the deployment in its address; "
+            "give deployment=, or leave api_version out"
+        )
+    if deployment and not in_address:
+        raise ConfigurationError(
+            f"deployment {deployment!r}: only the versioned Chat API of Azure has it in its address; "
+            "give it as the model instead"
+        )
+    if deployment:
+        return f"deployments/{quote(deployment, safe='')}"
+    return "" if api_version else "v1"
 
 
 def built_in_providers() -> dict[str, ModelProviderInfo]:
@@ -176,6 +227,8 @@ def _built_in() -> tuple[ModelProviderInfo, ...]:
             base_url="https://chatgpt.com/backend-api/codex",
             env_key="CODEX_ACCESS_TOKEN",
             account_login=True,
+            # Given, so that it holds at any other address: who asks a proxy for this provider means that backend.
+            profile=CHATGPT_CODEX,
         ),
         _chat("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "https://openrouter.ai/keys"),
         _chat("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "https://console.groq.com/keys"),

@@ -15,13 +15,17 @@ _BIAS_MINUTES = 3
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """Tokens of one turn as the server counted them. `cached` is a part of `input`, `reasoning` a part of `output`."""
+    """Tokens of one turn as the server counted them. `cached` is a part of `input`, `reasoning` a part of `output`.
+
+    `cache_write_tokens`: how many of `input` were put into the prompt cache, None where the server does not tell.
+    """
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_output_tokens: int = 0
     total_tokens: int = 0
+    cache_write_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pydantic import BaseModel
 
 from codex_client.items import Message, ResponseItem, parse_item
+from codex_client.models import Effort, Verbosity
 from codex_client.schema import arguments_model, description_of, model_schema
 
-Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Summary: TypeAlias = Literal["auto", "concise", "detailed", "none"]
-Verbosity: TypeAlias = Literal["low", "medium", "high"]
 ToolChoice: TypeAlias = str | Mapping[str, Any]
 
 
@@ -88,7 +87,7 @@ class FunctionTool:
 @dataclass(frozen=True)
 class CustomTool:
     """A free-form tool: the model writes raw text. `format` such as {type: grammar, syntax: lark, definition: …}.
-    Responses API only.
+    For the Responses API, and Chat servers that have such tools (`BackendProfile.takes_custom_tools`).
     """
 
     name: str

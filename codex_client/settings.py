@@ -40,7 +40,7 @@ class Variable:
         return any(value.strip() and re.fullmatch(written, name) for name, value in environ.items())
 
 
-MODEL = Variable("CODEX_CLIENT_MODEL", "the model", "`model`", "`ConfigurationError`")
+MODEL = Variable("CODEX_CLIENT_MODEL", "the model", "`model`", "each prompt names its own")
 PROVIDER = Variable(
     "CODEX_CLIENT_PROVIDER",
     "the provider's name",

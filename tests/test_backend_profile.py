@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from codex_client.backend_profile import AZURE, CHATGPT_CODEX, OPENAI, BackendPr
 from codex_client.client.config import ClientConfig, ResponsesConfig, Timeouts
 from codex_client.errors import ConfigurationError
 from codex_client.model_provider import ModelProviderInfo, WireApi, azure_provider, built_in_providers
+from codex_client.payload.calls import fitting_id
 
 BUILT_IN = built_in_providers()
 
@@ -33,12 +36,21 @@ def named(name: str) -> ModelProviderInfo:
         pytest.param(at("https://api.openai.com.evil.example/v1"), "generic-responses", id="a_host_that_begins_alike"),
         pytest.param(at("https://MINE.OpenAI.Azure.com/openai"), "azure", id="azure_by_host"),
         pytest.param(at("https://chatgpt.com/backend-api/codex"), "chatgpt-codex", id="chatgpt_by_host"),
-        pytest.param(named("OpenAI"), "openai", id="openai_by_name"),
-        pytest.param(named("chatgpt"), "chatgpt-codex", id="chatgpt_by_name"),
-        pytest.param(named("mistral"), "mistral", id="mistral_by_name"),
-        pytest.param(named("deepseek"), "deepseek", id="deepseek_by_name"),
-        pytest.param(named("moonshot"), "deepseek", id="moonshot_by_name"),
-        pytest.param(named("zai"), "deepseek", id="zai_by_name"),
+        pytest.param(named("OpenAI"), "generic-responses", id="openai_elsewhere"),
+        pytest.param(named("chatgpt"), "generic-responses", id="chatgpt_elsewhere"),
+        pytest.param(named("mistral"), "generic-responses", id="mistral_elsewhere"),
+        pytest.param(named("LlamaCpp"), "deepseek", id="llamacpp_by_name"),
+        pytest.param(named("azure"), "azure", id="azure_by_name"),
+        pytest.param(
+            dataclasses.replace(BUILT_IN["chatgpt"], base_url="http://localhost:9000/v1"),
+            "chatgpt-codex",
+            id="the_built_in_chatgpt_behind_a_proxy",
+        ),
+        pytest.param(
+            dataclasses.replace(BUILT_IN["openai"], base_url="http://localhost:11434/v1"),
+            "generic-responses",
+            id="the_built_in_openai_elsewhere",
+        ),
         pytest.param(at("https://api.moonshot.ai/v1"), "deepseek", id="moonshot_by_host"),
         pytest.param(at("https://api.moonshot.cn/v1"), "deepseek", id="moonshot_china_by_host"),
         pytest.param(at("https://api.z.ai/api/paas/v4"), "deepseek", id="zai_by_host"),
@@ -54,7 +66,9 @@ def named(name: str) -> ModelProviderInfo:
         pytest.param(BUILT_IN["lmstudio"], "generic-responses", id="lmstudio"),
         pytest.param(at("https://notz.ai/v1"), "generic-responses", id="a_name_that_only_ends_alike"),
         pytest.param(
-            ModelProviderInfo(name="openai", base_url="https://openrouter.ai/api/v1"), "openai", id="name_before_host"
+            ModelProviderInfo(name="llamacpp", base_url="https://openrouter.ai/api/v1"),
+            "openrouter",
+            id="host_before_name",
         ),
     ],
 )
@@ -84,6 +98,53 @@ def test_only_openais_own_servers_are_spoken_to_as_openai() -> None:
     for profile in built_in_profiles().values():
         differs = {name for name in strict if getattr(profile, name) != getattr(plain, name)}
         assert differs == (strict if profile.name in ("openai", "azure", "chatgpt-codex") else set())
+
+
+@pytest.mark.parametrize(
+    "fields, told",
+    [
+        ({"name": ""}, "a profile's name is empty"),
+        ({"refused": "temperature"}, r"refused is of type str; give several texts, such as \{'a', 'b'\}"),
+        ({"refused": frozenset({"temperature", ""})}, "refused holds what is no text, or an empty one"),
+        ({"refused": frozenset({"temperature", 7})}, "refused holds what is no text"),
+        ({"refused": frozenset({"top_p", "stream"})}, "refused holds 'stream', which is never left out"),
+        ({"refused": frozenset({"text.format"})}, "refused holds 'text.format'"),
+        ({"refused": frozenset({"text"})}, "refused holds 'text'"),
+        ({"refused": frozenset({"input[0].id"})}, r"refused holds 'input\[0\].id'"),
+        ({"domains": "example.com"}, "domains is of type str"),
+        ({"provider_names": {" "}}, "provider_names holds what is no text"),
+        ({"default_verbosity": ""}, "default_verbosity is empty; None leaves it to the model"),
+        ({"models_path": "models"}, "models_path is 'models'; it begins with '/'"),
+        ({"max_tokens_field": "max_output_tokens"}, "it is 'max_tokens' or 'max_completion_tokens'"),
+        ({"first_event_timeout": 0}, "first_event_timeout is 0; it must be above 0, or None"),
+        ({"first_event_timeout": math.nan}, "first_event_timeout is nan"),
+        ({"max_call_id_chars": 29}, "max_call_id_chars is 29; it must be at least 30, or None"),
+    ],
+)
+def test_a_profile_that_cannot_hold_is_refused(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        BackendProfile(**{"name": "mine", **fields})
+
+
+def test_the_least_that_a_profile_may_say_is_taken() -> None:
+    mine = BackendProfile(
+        name="mine", max_call_id_chars=30, first_event_timeout=math.inf, refused=frozenset({"text.verbosity"})
+    )
+    assert len(fitting_id("<" * 99, mine.max_call_id_chars or 0)) <= 30
+
+
+def test_a_profile_may_be_given_by_its_name() -> None:
+    provider = dataclasses.replace(at("http://localhost:9000/v1"), profile="chatgpt-codex")
+    assert provider.backend is provider.profile is CHATGPT_CODEX
+    assert dataclasses.replace(provider, base_url="http://localhost:9001/v1").backend is CHATGPT_CODEX
+
+
+@pytest.mark.parametrize("wrong", ["chatgpt", "", 7, {"name": "mine"}])
+def test_what_is_no_profile_is_told_with_those_there_are(wrong: Any) -> None:
+    told = f"provider 'some': profile is {wrong!r}; give a BackendProfile, or the name of a built-in one: "
+    with pytest.raises(ConfigurationError) as raised:
+        dataclasses.replace(at("http://localhost:9000/v1"), profile=wrong)
+    assert str(raised.value) == told + ", ".join(built_in_profiles())
 
 
 def test_what_stores_nothing_cannot_be_asked_to_store() -> None:

@@ -13,7 +13,7 @@ from codex_client.auth.static import NoAuth
 from codex_client.clients.chat import ChatCompletionsApiClient
 from codex_client.clients.responses import ResponsesApiClient
 from codex_client.connecting import connect
-from codex_client.errors import ConfigurationError, MissingCredentialsError
+from codex_client.errors import ConfigurationError, InvalidPayloadError, MissingCredentialsError
 from codex_client.model_provider import ModelProviderInfo, WireApi, built_in_providers
 from codex_client.prompt import Prompt
 from codex_client.testing import (
@@ -48,7 +48,7 @@ class Row:
 
 
 ROWS = [
-    Row("CODEX_CLIENT_MODEL", "variable", {"model": "argument"}, "model", ConfigurationError, "variable", "argument"),
+    Row("CODEX_CLIENT_MODEL", "variable", {"model": "argument"}, "model", InvalidPayloadError, "variable", "argument"),
     Row(
         "CODEX_CLIENT_PROVIDER",
         "ollama",
@@ -267,9 +267,53 @@ def test_an_unknown_api_is_told_with_those_there_are() -> None:
         connect("m", auth="sk-argument", wire_api="grpc")
 
 
-def test_no_model_is_told_with_its_variable() -> None:
-    with pytest.raises(ConfigurationError, match=r"no model given; pass one, such as .*, or set CODEX_CLIENT_MODEL"):
-        connect(auth="sk-argument")
+async def test_without_a_model_each_prompt_names_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODEX_CLIENT_MODEL", raising=False)
+    async with ReplayServer([sse(responses_turn("hi"))] * 2) as server:
+        async with connect(provider=server.provider()) as client:
+            with pytest.raises(InvalidPayloadError) as raised:
+                client.stream(Prompt("x"))
+            await client.collect(Prompt("x", model="mine"))
+            await client.collect(Prompt("x", extra={"model": "of the extra"}))
+        assert [request.json()["model"] for request in server.requests] == ["mine", "of the extra"]
+    assert raised.value.param == "model"
+    assert str(raised.value) == (
+        "no model given; name one, such as connect('gpt-5') or Prompt(…, model='gpt-5'), or set CODEX_CLIENT_MODEL"
+    )
+
+
+async def test_a_provider_by_the_name_in_its_variable_is_the_variables_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ReplayServer([sse(chat_turn("hi"), done=True)]) as server:
+        monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+        monkeypatch.setenv("CODEX_CLIENT_BASE_URL", server.base_url)
+        monkeypatch.setenv("CODEX_CLIENT_WIRE_API", "chat")
+        monkeypatch.setenv("CODEX_CLIENT_API_KEY", "sk-variable")
+        async with connect("m", provider="chatgpt") as client:
+            await client.collect(Prompt("x"))
+        [request] = server.requests
+    assert (request.path, request.headers["authorization"]) == ("/v1/chat/completions", "Bearer sk-variable")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"provider": "ollama"}, {"provider": "chatgpt", "base_url": "http://mine.test/v1"}],
+    ids=["another name", "another address"],
+)
+def test_another_server_than_the_variables_has_nothing_of_them(
+    arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", "http://theirs.test/v1")
+    monkeypatch.setenv("CODEX_CLIENT_WIRE_API", "chat")
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", "sk-variable")
+    known = built_in_providers()[arguments["provider"]]
+    # A server of logins with neither key nor login says so; the variable's key would keep it silent.
+    if known.account_login:
+        with pytest.raises(ConfigurationError, match="is not https"):
+            connect("m", **arguments)
+        return
+    config = connect("m", **arguments).config
+    assert (config.provider, config.auth) == (known, None)
 
 
 @pytest.mark.parametrize("wrong", ["provider", "wire_api", "base_url"])

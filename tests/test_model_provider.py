@@ -84,12 +84,34 @@ def test_azure_is_named_by_its_resource_or_its_endpoint() -> None:
     plain = azure_provider("mine")
     assert (plain.base_url, plain.query_params) == ("https://mine.openai.azure.com/openai/v1", {})
     versioned = azure_provider(
-        "https://mine.openai.azure.com/", api_version="2025-04-01-preview", wire_api=WireApi.CHAT
+        "https://mine.openai.azure.com/", api_version="2025-04-01-preview", wire_api=WireApi.RESPONSES
     )
     assert versioned.base_url == "https://mine.openai.azure.com/openai"
     assert versioned.query_params == {"api-version": "2025-04-01-preview"}
     assert versioned.is_azure
     assert (versioned.env_key, versioned.api_key_header) == ("AZURE_OPENAI_API_KEY", "api-key")
+
+
+def test_azures_versioned_chat_api_has_the_deployment_in_its_address() -> None:
+    versioned = azure_provider("mine", api_version="2024-10-21", deployment="my gpt/5", wire_api=WireApi.CHAT)
+    assert versioned.base_url == "https://mine.openai.azure.com/openai/deployments/my%20gpt%2F5"
+    assert versioned.query_params == {"api-version": "2024-10-21"}
+    assert azure_provider("mine", wire_api=WireApi.CHAT).base_url == "https://mine.openai.azure.com/openai/v1"
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ({"api_version": "2024-10-21", "wire_api": WireApi.CHAT}, "api_version '2024-10-21': .* give deployment="),
+        ({"api_version": "2024-10-21", "wire_api": "chat"}, "give deployment="),
+        ({"deployment": "d"}, "deployment 'd': only the versioned Chat API .* give it as the model instead"),
+        ({"deployment": "d", "wire_api": WireApi.CHAT}, "deployment 'd'"),
+        ({"deployment": "d", "api_version": "v"}, "deployment 'd'"),
+    ],
+)
+def test_a_deployment_is_given_where_azures_address_has_it_and_nowhere_else(options: Any, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        azure_provider("mine", **options)
 
 
 def test_the_built_in_providers_are_known_by_their_names() -> None:

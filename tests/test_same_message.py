@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.bridge.reasoning import CLOSING, OPENING, ReasoningFormat, shown_text
+from codex_client.bridge.reasoning import CLOSING, OPENING, ReasoningFormat
 from codex_client.client.config import ClientConfig, RetryPolicy
 from codex_client.client.fixtures import load_fixture
 from codex_client.decode.chat import ChatDecoder
@@ -26,7 +26,7 @@ from codex_client.prompt import Prompt
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import Reply, ScriptedTransport
 from tests.support.asgi import AsgiCall, call
-from tests.support.bridged import Turn, decode_body, decode_chat, decode_responses
+from tests.support.bridged import Turn, decode_body, decode_chat, decode_responses, shown_text
 from tests.support.gateways import BOTH, CHAT, body_for
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -138,7 +138,7 @@ async def ways(body: bytes, wire_api: WireApi, form: ReasoningFormat) -> dict[st
     """The message as each kind of caller of the gateway has it."""
     found: dict[str, Said] = {}
     async with client_of(Reply.from_sse(body), wire_api) as client:
-        app = create_app(client, config=GatewayConfig(reasoning=form))
+        app = create_app(client, config=GatewayConfig(reasoning_format=form))
         for path in BOTH:
             for stream in (True, False):
                 options: dict[str, Any] = {"stream_options": {"include_usage": True}} if stream and path == CHAT else {}

@@ -9,7 +9,7 @@ from typing import Any
 
 # Module to its public names. `__init__.pyi` says the same to type checkers.
 _MODULES = {
-    "chat_chunks": "ChatChunks finish_reason_of",
+    "chat_chunks": "ChatChunks",
     "completion": "chat_completion",
     "errors": "ErrorAnswer error_answer",
     "reasoning": "ReasoningFormat",

@@ -2,7 +2,6 @@
 
 from codex_client.bridge.chat_chunks import (
     ChatChunks as ChatChunks,
-    finish_reason_of as finish_reason_of,
 )
 from codex_client.bridge.completion import (
     chat_completion as chat_completion,

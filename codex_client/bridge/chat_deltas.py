@@ -27,8 +27,8 @@ ChatDelta: TypeAlias = dict[str, Any]
 class ChatDeltas:
     """One answer. `called` once it holds a call."""
 
-    def __init__(self, reasoning: ReasoningFormat) -> None:
-        self._format = reasoning
+    def __init__(self, reasoning_format: ReasoningFormat) -> None:
+        self._format = reasoning_format
         self._given: defaultdict[int, defaultdict[PartKey, list[str]]] = defaultdict(lambda: defaultdict(list))
         self._calls: dict[int, tuple[int, str]] = {}
         self._thinking = False

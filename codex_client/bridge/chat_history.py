@@ -1,17 +1,18 @@
 """The messages of a Chat request as instructions and items.
 
 Instructions are the system and developer messages that come first, with a blank line between them; later ones keep
-their place as developer messages. A call without an id gets one made from its place and content, and the first tool
+their place as developer messages. Where nothing but system messages says anything, they are developer messages all:
+instructions alone ask for nothing. A call without an id gets one made from its place and content, and the first tool
 message without an id answers the first such call that is still open.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from codex_client.bridge.call_pairs import CallPairs
 from codex_client.bridge.chat_parts import PartReader
 from codex_client.bridge.fields import Fields
 from codex_client.bridge.reasoning import ReasoningFormat, reasoning_items, split_think_tags
@@ -28,6 +29,7 @@ from codex_client.items import (
     Refusal,
     ResponseItem,
 )
+from codex_client.payload.history import is_blank
 
 _ROLES = "system, developer, user, assistant or tool"
 # Fields of an assistant message that say nothing to the next turn: openai-python sends back what it was given.
@@ -39,15 +41,14 @@ class ChatHistory:
     does not, their names are in `ignored`.
     """
 
-    def __init__(self, *, keeps_extras: bool, reasoning: ReasoningFormat) -> None:
+    def __init__(self, *, keeps_extras: bool, reasoning_format: ReasoningFormat) -> None:
         self.instructions: list[str] = []
         self.items: list[ResponseItem] = []
         self.ignored: dict[str, None] = {}
         self._keeps_extras = keeps_extras
         self._parts = PartReader(keeps_extras=keeps_extras, ignored=self.ignored)
-        self._reads_think_tags = reasoning is ReasoningFormat.THINK_TAGS
-        self._custom_calls: set[str] = set()
-        self._open_made_up: deque[str] = deque()
+        self._reads_think_tags = reasoning_format is ReasoningFormat.THINK_TAGS
+        self._pairs = CallPairs()
 
     def read(self, messages: Iterable[Fields]) -> None:
         """Add the messages, in order. Raises `InvalidPayloadError` for what is none."""
@@ -65,6 +66,10 @@ class ChatHistory:
                     raise message.fault("role", "is 'function', the form before tools; send role 'tool' with its call")
                 case _:
                     raise message.fault("role", f"is {role[:40]!r}; it is one of {_ROLES}")
+        self._pairs.check_all_answered()
+        if all(map(is_blank, self.items)):
+            self.items = [*map(Message.developer, filter(None, self.instructions)), *self.items]
+            self.instructions = []
 
     def _read_system(self, message: Fields) -> None:
         parts = self._needed_parts(message)
@@ -112,37 +117,34 @@ class ChatHistory:
             raise call.fault(kind, "is missing; give its name and what it was called with")
         name = body.needed("name")
         text = as_json_text(body.get("input" if kind == "custom" else "arguments"))
-        call_id = call.text("id") or self._make_up_id(call, name, text)
+        given_id = call.text("id") or ""
+        call_id = self._pairs.call(
+            given_id,
+            place=call.path,
+            kind="custom_tool_call" if kind == "custom" else "function_call",
+            made_up_id=_made_up_id(call, name, text),
+        )
         call.get("index")
         extras = self._extras(call, "messages.tool_calls")
         if kind == "custom":
-            self._custom_calls.add(call_id)
             return CustomToolCall.model_validate({"call_id": call_id, "name": name, "input": text, **extras})
         return FunctionCall.model_validate({"call_id": call_id, "name": name, "arguments": text, **extras})
 
-    def _make_up_id(self, call: Fields, name: str, text: str) -> str:
-        seed = f"{call.path}/{name}/{text}".encode("utf-8", "replace")
-        call_id = "call_" + hashlib.sha256(seed).hexdigest()[:24]
-        self._open_made_up.append(call_id)
-        return call_id
-
     def _read_tool(self, message: Fields) -> None:
-        call_id = message.text("tool_call_id")
-        if not call_id:
-            if not self._open_made_up:
-                raise message.fault("tool_call_id", "is missing; give the id of the call that this answers")
-            call_id = self._open_made_up.popleft()
+        call = self._pairs.output(message.text("tool_call_id") or "", place=message.at("tool_call_id"))
+        assert call is not None
         content = message.get("content")
         output = content if isinstance(content, str) else self._parts.read(message)
-        fields = {"call_id": call_id, "output": output or "", **self._extras(message)}
-        model = CustomToolCallOutput if call_id in self._custom_calls else FunctionCallOutput
+        fields = {"call_id": call.call_id, "output": output or "", **self._extras(message)}
+        model = CustomToolCallOutput if call.kind == "custom_tool_call" else FunctionCallOutput
         self.items.append(model.model_validate(fields))
 
     def _needed_parts(self, message: Fields) -> list[ContentPart]:
-        parts = self._parts.read(message)
-        if not parts:
-            raise message.fault("content", "is missing or empty; give a text or content parts")
-        return parts
+        if parts := self._parts.read(message):
+            return parts
+        if message.get("content") == "":
+            return [InputText(text="")]
+        raise message.fault("content", "is missing or empty; give a text or content parts")
 
     def _add_message(self, role: str, parts: list[ContentPart], message: Fields) -> None:
         extras = self._extras(message)
@@ -156,3 +158,8 @@ class ChatHistory:
             return {name: value for name, value in extras.items() if name not in ("id", "type", "status", "phase")}
         self.ignored.update(dict.fromkeys(f"{place}.{name}" for name in extras))
         return {}
+
+
+def _made_up_id(call: Fields, name: str, text: str) -> str:
+    seed = f"{call.path}/{name}/{text}".encode("utf-8", "replace")
+    return "call_" + hashlib.sha256(seed).hexdigest()[:24]

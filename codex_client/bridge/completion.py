@@ -6,10 +6,12 @@ from collections import defaultdict
 from typing import Any
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.bridge.chat_chunks import usage_object
+from codex_client.bridge.chat_chunks import finish_reason_of
 from codex_client.bridge.chat_deltas import ChatDelta, ChatDeltas
-from codex_client.bridge.reasoning import ReasoningFormat
+from codex_client.bridge.requests import NOTHING_ASKED, BridgedRequest
+from codex_client.bridge.usage import chat_usage
 from codex_client.decode.wire import as_object
+from codex_client.errors import IncompleteResponseError
 from codex_client.events import OutputItemDone
 
 _JOINED = ("content", "reasoning_content", "refusal")
@@ -21,27 +23,34 @@ def chat_completion(
     *,
     model: str,
     created: int,
-    completion_id: str | None = None,
-    reasoning: ReasoningFormat = ReasoningFormat.REASONING_CONTENT,
-    finish_reason: str | None = None,
+    response_id: str,
+    request: BridgedRequest | None = None,
+    error: IncompleteResponseError | None = None,
 ) -> dict[str, Any]:
     """The `chat.completion` object, with the message that the chunks of the same turn add up to.
 
-    `model`, `created` and `completion_id` as for `ChatChunks`. `finish_reason` is given for a turn that was cut short,
-    whose `.partial` this is; see `finish_reason_of`.
+    `model`, `created`, `request` and `response_id` as for `ChatChunks`. `error` is what ended a turn that was cut
+    short, whose `.partial` this is.
     """
-    deltas = ChatDeltas(reasoning)
+    deltas = ChatDeltas((request or NOTHING_ASKED).reasoning_format)
     given = [delta for index, item in enumerate(response.items) for delta in deltas.feed(OutputItemDone(item, index))]
     message = _message([*given, *deltas.end()])
-    reason = finish_reason or ("tool_calls" if deltas.called else "stop")
+    plain_end = "tool_calls" if deltas.called else "stop"
     usage = response.token_usage
     return {
-        "id": completion_id or response.response_id or f"chatcmpl-{created}",
+        "id": response.response_id or response_id,
         "object": "chat.completion",
         "created": created,
         "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": reason, "logprobs": None}],
-        "usage": None if usage is None else usage_object(usage),
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": plain_end if error is None else finish_reason_of(error),
+                "logprobs": None,
+            }
+        ],
+        "usage": None if usage is None else chat_usage(usage),
     }
 
 

@@ -20,6 +20,7 @@ A server that told a status of 400 and above by itself keeps it, but for a page 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,11 @@ _MEANINGS: tuple[tuple[type[CodexError], _Meaning], ...] = (
     (errors.TokenStoreError, _OTHER),
     (errors.AuthError, _Meaning(401, "authentication_error", "login_required")),
 )
+# Names of the library, in advice such as "raise `Timeouts.idle`".
+_FOR_PROGRAMS = re.compile(
+    r"\b(?:\w+Policy|Timeouts|StreamLimits|StaticAuth|Prompt)\b|\bconnect\(|`(?:catalogue|strict_parameters)`|\bauth=|\bextra="
+)
+_OR = re.compile(",? or ")
 # Statuses that OpenAI's own clients try again.
 _TRIED_AGAIN = frozenset({408, 409, 429})
 
@@ -117,12 +123,25 @@ def error_object(error: CodexError) -> dict[str, Any]:
         if isinstance(error, errors.UsageLimitReached) and (value := getattr(error, name, None)) is not None
     }
     return {
-        "message": getattr(error, "server_message", None) or error.message,
+        "message": getattr(error, "server_message", None) or _for_callers(error.message),
         "type": meaning.type,
         "param": param or None,
         "code": getattr(error, "code", None) or meaning.code,
         **limit,
     }
+
+
+def _for_callers(message: str) -> str:
+    """Without advice that only a program in Python can follow, which who asks over HTTP is not."""
+    first, *advice = message.split("; ")
+    return "; ".join([first, *filter(None, map(_followable, advice))])
+
+
+def _followable(advice: str) -> str:
+    """Of several ways those without a name of the library; empty where there is no other."""
+    if not _FOR_PROGRAMS.search(advice):
+        return advice
+    return " or ".join(way for way in _OR.split(advice) if not _FOR_PROGRAMS.search(way))
 
 
 def _meaning_of(error: CodexError) -> _Meaning:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from codex_client.bridge.part_events import CUSTOM_INPUT, PART_EVENTS, PartEvents, WireKey, WireKind, whole_parts
+from codex_client.decode.wire import as_list
 from codex_client.items import CustomToolCall, ResponseItem
 
 WireEvent: TypeAlias = dict[str, Any]
+_NO_PART: Mapping[str, Any] = {}
 
 
 class OpenItem:
@@ -49,8 +51,12 @@ class OpenItem:
     def _end_part(self, key: WireKey, text: str, part: dict[str, Any]) -> list[WireEvent]:
         kinds, place = self._kinds(key[0]), self._place(key)
         events: list[WireEvent] = []
+        if key[0] == "text":
+            added = {"type": "response.output_text.annotation.added", **place}
+            for index, annotation in enumerate(as_list(part.get("annotations"))):
+                events.append({**added, "annotation_index": index, "annotation": annotation})
         if kinds.done:
-            events.append({"type": kinds.done, **place, kinds.text_field: text, **_more(key)})
+            events.append({"type": kinds.done, **place, kinds.text_field: text, **_more(key, part)})
         if kinds.part_done:
             events.append({"type": kinds.part_done, **place, "part": part})
         return events
@@ -70,6 +76,6 @@ class OpenItem:
         return {**place, field: self._places[key]} if field else place
 
 
-def _more(key: WireKey) -> dict[str, Any]:
-    """Events of texts hold log probabilities, of which there are none."""
-    return {"logprobs": []} if key[0] == "text" else {}
+def _more(key: WireKey, part: Mapping[str, Any] = _NO_PART) -> dict[str, Any]:
+    """Events of texts hold log probabilities; they are known of whole parts only."""
+    return {"logprobs": as_list(part.get("logprobs"))} if key[0] == "text" else {}

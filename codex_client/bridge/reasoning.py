@@ -37,11 +37,6 @@ _FORMAT = "openai-responses-v1"
 _IDENTITY = ("id", "issuer")
 
 
-def shown_text(item: Reasoning) -> str:
-    """All that people can read of it."""
-    return SEPARATOR.join(text for text in (*item.summary_texts, item.text) if text)
-
-
 def details_of(item: Reasoning) -> list[Any]:
     """The entries of `reasoning_details` that give the item back: a Chat server's own, else what is encrypted, with the
     summary that belongs to it.

@@ -2,7 +2,8 @@
 
 What becomes of each field. "Extra" is `Prompt.extra`, which is sent as it is; "ignored" is
 `BridgedRequest.ignored`, unless the value asks for nothing (`n: 1`, `store: false`). The upstream is the API of the
-server that the prompt goes to.
+server that the prompt goes to. What its profile says that it refuses is named as ignored too, whatever stands here;
+where it stores nothing, so is `store`, and what would have to be stored (*) is refused.
 
 | field of a Chat request                          | to a Responses server       | to a Chat server            |
 |--------------------------------------------------|-----------------------------|-----------------------------|
@@ -19,16 +20,17 @@ server that the prompt goes to.
 | stream, stream_options.include_usage             | `BridgedRequest`            | `BridgedRequest`            |
 | logprobs, top_logprobs                           | ignored                     | ignored                     |
 | n above 1, output modalities other than text,    | refused                     | refused                     |
-| functions, function_call                         | refused                     | refused                     |
+| functions, function_call that ask for something  | refused                     | refused                     |
 | seed, stop, penalties, … and all unknown fields  | ignored                     | extra                       |
 | fields of messages and parts without a name here | ignored                     | sent with the message       |
 
 | field of a Responses request                     | to a Responses server       | to a Chat server            |
 |--------------------------------------------------|-----------------------------|-----------------------------|
 | model, input, instructions, tools, tool_choice,  | the prompt's own            | the same                    |
-| parallel_tool_calls, previous_response_id,       | the prompt's own            | the same                    |
-| service_tier, prompt_cache_key, temperature,     | the prompt's own            | the same                    |
-| max_output_tokens, top_p, metadata               | the prompt's own            | the same                    |
+| parallel_tool_calls, service_tier, temperature,  | the prompt's own            | the same                    |
+| prompt_cache_key, max_output_tokens, top_p,      | the prompt's own            | the same                    |
+| metadata                                         | the prompt's own            | the same                    |
+| previous_response_id                             | the prompt's own (*)        | refused                     |
 | `reasoning {effort, summary}`                    | `reasoning`; extra if more  | `reasoning`; rest ignored   |
 | text.verbosity                                   | `verbosity`                 | `verbosity`                 |
 | text.format                                      | extra, all of `text`        | extra, as `response_format` |
@@ -37,8 +39,11 @@ server that the prompt goes to.
 | stream                                           | `BridgedRequest`            | `BridgedRequest`            |
 | stream_options                                   | ignored                     | ignored                     |
 | background: true                                 | refused                     | refused                     |
-| conversation, prompt                             | extra                       | refused                     |
+| conversation, prompt                             | extra (*)                   | refused                     |
 | include, store, truncation, … and all unknown    | extra                       | ignored                     |
+
+A Responses request that leaves `store` out asks OpenAI's servers to keep the response; here nothing is kept unless
+`store` is true. Calls whose ids begin anew in every step get ids of their own, with their outputs.
 
 What a payload builder makes of the prompt has the request's fields again, but for those it always sends (`stream`,
 `store`, `strict` of tools, a Responses server's `tool_choice` and `parallel_tool_calls`), content in the form of a list
@@ -51,28 +56,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codex_client.backend_profile import BackendProfile
+from codex_client.bridge.call_pairs import paired
 from codex_client.bridge.chat_history import ChatHistory
 from codex_client.bridge.fields import Fields
 from codex_client.bridge.reasoning import ReasoningFormat
 from codex_client.bridge.response_input import parsed_input
+from codex_client.bridge.server_limits import asks_for_something, refuse_what_is_not_kept, refused_fields
 from codex_client.bridge.tool_fields import check_json_schema, parsed_choice, parsed_tools
+from codex_client.items import Message, ResponseItem
 from codex_client.model_provider import WireApi
+from codex_client.payload.history import is_blank
 from codex_client.prompt import Prompt, ReasoningOptions
 
 # Both APIs know these by the same name, and the prompt has no place for them.
 _SHARED = ("user", "safety_identifier", "prompt_cache_retention", "prompt_cache_options")
-# What a field says that asks for nothing.
-_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
-    "frequency_penalty": (0,),
-    "include": ([],),
-    "logit_bias": ({},),
-    "logprobs": (False,),
-    "presence_penalty": (0,),
-    "store": (False,),
-    "stop": ([],),
-    "top_logprobs": (0,),
-    "truncation": ("disabled",),
-}
+_ANY_BACKEND = BackendProfile(name="any")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,33 +79,39 @@ class BridgedRequest:
     """A request of an OpenAI client, ready to be served.
 
     `prompt.model` is the model asked for, None where the request names none. `stream` and `include_usage` say how to
-    answer, `reasoning` in which form a Chat answer shows it. `ignored` names the fields that nothing was made of.
+    answer, `reasoning_format` how a Chat answer shows the model's reasoning. `ignored` names the fields that change
+    nothing: there was no place for them, or the server is known to refuse them.
     """
 
     prompt: Prompt
     stream: bool = False
     include_usage: bool = False
-    reasoning: ReasoningFormat = ReasoningFormat.REASONING_CONTENT
+    reasoning_format: ReasoningFormat = ReasoningFormat.REASONING_CONTENT
     ignored: tuple[str, ...] = ()
+
+
+NOTHING_ASKED = BridgedRequest(prompt=Prompt(""))
 
 
 def parse_chat_request(
     body: Mapping[str, Any],
     *,
     upstream: WireApi = WireApi.RESPONSES,
-    reasoning: ReasoningFormat = ReasoningFormat.REASONING_CONTENT,
+    backend: BackendProfile = _ANY_BACKEND,
+    reasoning_format: ReasoningFormat = ReasoningFormat.REASONING_CONTENT,
 ) -> BridgedRequest:
-    """The body of `POST /chat/completions`. `upstream`: the API of the server that the prompt goes to.
+    """The body of `POST /chat/completions`. `upstream`: the API of the server that the prompt goes to; `backend`: what
+    it is known to refuse.
 
-    With think tags as `reasoning` those in earlier answers are read back. Raises `InvalidPayloadError`, whose `param`
-    names the field, for whatever is no such request.
+    With think tags as `reasoning_format` those in earlier answers are read back. Raises `InvalidPayloadError`, whose
+    `param` names the field, for whatever is no such request.
     """
     request, to_chat = Fields(body), upstream is WireApi.CHAT
     _refuse_chat_fields(request)
-    history = ChatHistory(keeps_extras=to_chat, reasoning=reasoning)
+    history = ChatHistory(keeps_extras=to_chat, reasoning_format=reasoning_format)
     history.read(request.children("messages"))
-    if not history.items:
-        raise request.fault("messages", "ask for nothing; give a user message")
+    if all(map(is_blank, history.items)):
+        raise request.fault("messages", "say nothing; give a message with a text")
     ignored, extra = history.ignored, _shared(request) | _response_format(request, to_chat=to_chat)
     for name in ("logprobs", "top_logprobs"):
         _note(name, request.get(name), ignored)
@@ -123,23 +128,28 @@ def parse_chat_request(
     return BridgedRequest(
         stream=bool(request.flag("stream")),
         include_usage=bool(options and options.flag("include_usage")),
-        reasoning=reasoning,
-        prompt=replace(prompt, extra=_extra(request, extra, ignored, keeps_rest=to_chat)),
+        reasoning_format=reasoning_format,
+        prompt=replace(prompt, extra=_extra(request, extra, ignored, backend, keeps_rest=to_chat)),
         ignored=tuple(ignored),
     )
 
 
-def parse_responses_request(body: Mapping[str, Any], *, upstream: WireApi = WireApi.RESPONSES) -> BridgedRequest:
-    """The body of `POST /responses`. `upstream` and errors as for `parse_chat_request`.
+def parse_responses_request(
+    body: Mapping[str, Any], *, upstream: WireApi = WireApi.RESPONSES, backend: BackendProfile = _ANY_BACKEND
+) -> BridgedRequest:
+    """The body of `POST /responses`. `upstream`, `backend` and errors as for `parse_chat_request`.
 
     Items and content parts of types that are not known are passed on: a server may know them.
     """
     request, to_chat = Fields(body), upstream is WireApi.CHAT
-    _refuse_responses_fields(request, to_chat=to_chat)
+    if request.flag("background"):
+        raise request.fault("background", "is true, but answers are given at once only; leave it out")
+    if to_chat or not backend.stores:
+        refuse_what_is_not_kept(request)
     ignored: dict[str, None] = {} if request.child("stream_options") is None else {"stream_options": None}
     extra = _shared(request)
     prompt = Prompt(
-        parsed_input(request),
+        _input(request),
         instructions=request.text("instructions") or "",
         previous_response_id=request.text("previous_response_id"),
         verbosity=_responses_verbosity(request, extra, to_chat=to_chat),
@@ -149,9 +159,19 @@ def parse_responses_request(body: Mapping[str, Any], *, upstream: WireApi = Wire
     )
     return BridgedRequest(
         stream=bool(request.flag("stream")),
-        prompt=replace(prompt, extra=_extra(request, extra, ignored, keeps_rest=not to_chat)),
+        prompt=replace(prompt, extra=_extra(request, extra, ignored, backend, keeps_rest=not to_chat)),
         ignored=tuple(ignored),
     )
+
+
+def _input(request: Fields) -> str | tuple[ResponseItem, ...]:
+    """As it came, but for calls: each has an id of its own. `prompt` may bring an input of its own."""
+    given = parsed_input(request)
+    continues = any(request.values.get(name) is not None for name in ("previous_response_id", "conversation"))
+    items = (Message.user(given),) if isinstance(given, str) else tuple(paired(given, continues=continues))
+    if not continues and request.values.get("prompt") is None and all(map(is_blank, items)):
+        raise request.fault("input", "says nothing; give a text, or items with one")
+    return given if isinstance(given, str) else items
 
 
 def _same_on_both(request: Fields, *, to_chat: bool) -> dict[str, Any]:
@@ -175,16 +195,8 @@ def _refuse_chat_fields(request: Fields) -> None:
     if request.get("modalities") not in (None, ["text"]):
         raise request.fault("modalities", "asks for more than text, which is all there is")
     for name in ("functions", "function_call"):
-        if request.get(name) is not None:
+        if asks_for_something(name, request.get(name)):
             raise request.fault(name, "is the form before tools; send `tools` and `tool_choice`")
-
-
-def _refuse_responses_fields(request: Fields, *, to_chat: bool) -> None:
-    if request.flag("background"):
-        raise request.fault("background", "is true, but answers are given at once only; leave it out")
-    for name in ("conversation", "prompt") if to_chat else ():
-        if request.get(name) is not None:
-            raise request.fault(name, "is kept by Responses servers only; send the history and the instructions")
 
 
 def _shared(request: Fields) -> dict[str, Any]:
@@ -262,17 +274,19 @@ def _responses_verbosity(request: Fields, extra: dict[str, Any], *, to_chat: boo
 
 
 def _extra(
-    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, keeps_rest: bool
+    request: Fields, extra: dict[str, Any], ignored: dict[str, None], backend: BackendProfile, *, keeps_rest: bool
 ) -> dict[str, Any] | None:
-    """All that is sent beside the prompt's own fields; what is not is noted in `ignored`."""
+    """All that is sent beside the prompt's own fields; what is not, or is refused, is noted in `ignored`."""
     rest = request.rest()
-    if keeps_rest:
-        return (extra | rest) or None
-    for name, value in rest.items():
+    unsent = {} if keeps_rest else rest
+    if not backend.stores and "store" in rest:
+        unsent = {**unsent, "store": rest.pop("store")}
+    for name, value in unsent.items():
         _note(name, value, ignored)
-    return extra or None
+    ignored.update(dict.fromkeys(refused_fields(request, backend)))
+    return (extra | rest if keeps_rest else extra) or None
 
 
 def _note(name: str, value: Any, ignored: dict[str, None]) -> None:
-    if value is not None and value not in _NEUTRAL.get(name, ()):
+    if asks_for_something(name, value):
         ignored[name] = None

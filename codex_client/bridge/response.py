@@ -8,18 +8,28 @@ from typing import Any
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.bridge.errors import error_object
-from codex_client.bridge.requests import BridgedRequest
+from codex_client.bridge.requests import NOTHING_ASKED, BridgedRequest
+from codex_client.bridge.usage import responses_usage
 from codex_client.decode.incomplete import FILTERED_WORDS, INCOMPLETE_WORDS, reason_word
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.items import ResponseItem, dump_item
 from codex_client.model_variants import TokenUsage
+from codex_client.payload.paths import is_at, set_at, value_at
 from codex_client.payload.tools import responses_tool_choice, responses_tools
-from codex_client.prompt import Prompt
+from codex_client.prompt import Prompt, ReasoningOptions
 
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+_REPEATED_EXTRAS = (
+    "max_tool_calls",
+    "prompt",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "top_logprobs",
+    "user",
+)
 # Items that the API gives a status of their own.
 _WITH_STATUS = ("message", "function_call")
-_NOTHING_ASKED = BridgedRequest(prompt=Prompt(""))
 
 
 def response_object(
@@ -27,16 +37,17 @@ def response_object(
     *,
     model: str,
     created: int,
+    response_id: str,
     request: BridgedRequest | None = None,
-    response_id: str | None = None,
     error: CodexError | None = None,
 ) -> dict[str, Any]:
     """The whole answer, as the last event of the same turn's stream holds it.
 
-    `model` is the name that the client asked for, `created` Unix seconds. `request` is what was asked: its fields are
-    repeated. `error` is what ended a turn that was cut short, whose `.partial` this is.
+    `model` is the name that the client asked for, `created` Unix seconds, `response_id` as for `ResponsesEvents`.
+    `request` is what was asked: what was sent of it is repeated. `error` is what ended a turn that was cut
+    short, whose `.partial` this is.
     """
-    own_id = response_id or response.response_id or f"resp_{created}"
+    own_id = response.response_id or response_id
     output = [
         wire_item(item, item_id=item.id or made_up_id(own_id, item.type, index), status=end_status(error))
         for index, item in enumerate(response.items)
@@ -55,8 +66,7 @@ class ResponseTemplate:
             "object": "response",
             "created_at": created,
             "model": model,
-            "background": False,
-            **_repeated(request or _NOTHING_ASKED),
+            **_repeated(request or NOTHING_ASKED),
         }
 
     def begun(self) -> dict[str, Any]:
@@ -72,7 +82,7 @@ class ResponseTemplate:
         end_turn: bool | None = None,
     ) -> dict[str, Any]:
         """As it is at last: completed, or what `error` made of it."""
-        more: dict[str, Any] = {} if usage is None else {"usage": usage_object(usage)}
+        more: dict[str, Any] = {} if usage is None else {"usage": responses_usage(usage)}
         if isinstance(error, IncompleteResponseError):
             more["incomplete_details"] = {"reason": _reason_of(error)}
             return self._with("incomplete", output, **more)
@@ -112,18 +122,6 @@ def end_status(error: CodexError | None) -> str:
     return "completed" if error is None else "incomplete"
 
 
-def usage_object(usage: TokenUsage) -> dict[str, Any]:
-    """The counts under the Responses API's names."""
-    return {
-        "input_tokens": usage.input_tokens,
-        # Nobody tells how much was written; openai-python takes no usage without the count.
-        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": 0},
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_output_tokens},
-        "total_tokens": usage.total_tokens,
-    }
-
-
 def _reason_of(error: IncompleteResponseError) -> str:
     """The API's two words; others as the server wrote them."""
     word = reason_word(error.reason)
@@ -133,29 +131,45 @@ def _reason_of(error: IncompleteResponseError) -> str:
 
 
 def _repeated(request: BridgedRequest) -> dict[str, Any]:
-    """The request's own fields, with the API's defaults for those that it leaves out."""
-    prompt = request.prompt
-    extra = dict(prompt.extra or {})
-    reasoning = prompt.reasoning
-    text = {"format": {"type": "text"}} | ({} if prompt.verbosity is None else {"verbosity": prompt.verbosity})
+    """The request's own fields, with the API's defaults for all others, and for what the server is known to make
+    nothing of: the answer must not say that it held.
+    """
+    told, defaults = _told(request.prompt), _told(NOTHING_ASKED.prompt)
+    for path in request.ignored:
+        if is_at(told, path):
+            set_at(told, path, value_at(defaults, path))
+    return told
+
+
+def _told(prompt: Prompt) -> dict[str, Any]:
+    extra, reasoning = dict(prompt.extra or {}), prompt.reasoning or ReasoningOptions()
+    conversation = extra.get("conversation")
     return {
+        "background": False,
+        "conversation": {"id": conversation} if isinstance(conversation, str) else conversation,
         "instructions": prompt.instructions or None,
         "max_output_tokens": prompt.max_output_tokens,
         "metadata": dict(prompt.metadata or {}),
         "parallel_tool_calls": prompt.parallel_tool_calls,
         "previous_response_id": prompt.previous_response_id,
         "prompt_cache_key": prompt.prompt_cache_key,
-        "reasoning": {
-            "effort": reasoning and reasoning.effort,
-            "summary": reasoning and reasoning.summary,
-            **(extra.get("reasoning") or {}),
-        },
+        "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary, **(extra.get("reasoning") or {})},
+        "service_tier": prompt.service_tier,
         "store": bool(extra.get("store")),
         "temperature": prompt.temperature,
-        "text": text | dict(extra.get("text") or {}),
+        "text": _text(prompt, extra),
         "tool_choice": responses_tool_choice(prompt.tool_choice),
         "tools": responses_tools(prompt.tools),
         "top_p": prompt.top_p,
         "truncation": extra.get("truncation") or "disabled",
-        "user": extra.get("user"),
+        **{name: extra.get(name) for name in _REPEATED_EXTRAS},
     }
+
+
+def _text(prompt: Prompt, extra: dict[str, Any]) -> dict[str, Any]:
+    """As the request had it, whatever the server's API calls it."""
+    form: dict[str, Any] = {"type": "text"}
+    if asked := extra.get("response_format"):
+        form = {"type": asked["type"], **asked.get(asked["type"], {})}
+    verbosity = {} if prompt.verbosity is None else {"verbosity": prompt.verbosity}
+    return {"format": form, **verbosity, **(extra.get("text") or {})}

@@ -8,7 +8,9 @@
 
 Per item: announced when it begins, or, for a call without a name, when it is done. Indexes of items and parts are
 counted anew in the order in which they come, without gaps: clients keep them in lists. An item keeps the id that it
-was announced with. What no piece has brought of an item comes before its end. Not carried: limits, the served model.
+was announced with. What no piece has brought of an item comes before its end, and so do the annotations and the log
+probabilities of its texts. Not carried: log probabilities piece by piece, the progress of a server's own tools, limits,
+the served model.
 """
 
 from __future__ import annotations
@@ -32,19 +34,17 @@ from codex_client.model_variants import TokenUsage
 class ResponsesEvents:
     """Turns the events of one turn into the API's own, ready to be written as JSON under their `type` as event name.
 
-    `model` is the name that the client asked for, `created` Unix seconds; `request` is what was asked, whose fields are
-    repeated in the `response` objects. The response keeps the id that the server gave it, unless `response_id` gives
-    another. Nothing is given before the turn's first output, as by `ChatChunks`.
+    `model` is the name that the client asked for, `created` Unix seconds; `request` is what was asked: what was sent of
+    it is repeated in the `response` objects. The response keeps the id that the server told before any output; one
+    without has `response_id`, which should be the caller's for this turn alone: ids of items are made of it. Nothing is
+    given before the turn's first output, as by `ChatChunks`.
     """
 
-    def __init__(
-        self, *, model: str, created: int, request: BridgedRequest | None = None, response_id: str | None = None
-    ) -> None:
+    def __init__(self, *, model: str, created: int, response_id: str, request: BridgedRequest | None = None) -> None:
         self._model = model
         self._created = created
         self._request = request
-        self._response_id = response_id or ""
-        self._has_own_id = bool(response_id)
+        self._response_id = response_id
         self._template: ResponseTemplate | None = None
         self._sequence_number = 0
         self._given: defaultdict[int, defaultdict[PartKey, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -65,8 +65,7 @@ class ResponsesEvents:
                 return self._numbered(self._finish_item(event.output_index, event.item))
             case Created():
                 # It comes again where a turn without output was begun anew.
-                if self._template is None and not self._has_own_id:
-                    self._response_id = event.response_id or self._response_id
+                self._take_id(event.response_id)
                 return []
             case Completed():
                 return self._numbered(self._complete(event))
@@ -92,10 +91,13 @@ class ResponsesEvents:
             self._sequence_number += 1
         return events
 
+    def _take_id(self, told: str) -> None:
+        if told and self._template is None:
+            self._response_id = told
+
     def _begin(self) -> list[WireEvent]:
         if self._template is not None:
             return []
-        self._response_id = self._response_id or f"resp_{self._created}"
         self._template = ResponseTemplate(
             response_id=self._response_id, model=self._model, created=self._created, request=self._request
         )
@@ -146,7 +148,7 @@ class ResponsesEvents:
         return events
 
     def _complete(self, event: Completed) -> list[WireEvent]:
-        self._response_id = self._response_id or event.response_id
+        self._take_id(event.response_id)
         events = [*self._begin(), *self._finish_open(end_status(None))]
         return [*events, self._last("response.completed", event.token_usage, end_turn=event.end_turn)]
 

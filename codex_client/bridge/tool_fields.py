@@ -29,14 +29,15 @@ def parsed_choice(request: Fields) -> ToolChoice:
     fields = request.child("tool_choice")
     assert fields is not None
     kind = fields.needed("type")
-    _check_choices(fields.child(kind) if isinstance(fields.values.get(kind), Mapping) else fields)
-    return fields.values
-
-
-def _check_choices(choice: Fields | None) -> None:
-    assert choice is not None
-    for each in choice.children("tools"):
+    if kind in _MODES:
+        return kind
+    body = fields.child(kind) if isinstance(fields.values.get(kind), Mapping) else fields
+    assert body is not None
+    if kind in ("function", "custom"):
+        body.needed("name")
+    for each in body.children("tools"):
         each.needed("type")
+    return fields.values
 
 
 def _tool(tool: Fields, *, to_chat: bool) -> Tool:

@@ -23,12 +23,11 @@ _MIN_BYTES = 1024
 def compresses(provider: ModelProviderInfo) -> bool:
     """Whether request bodies go out compressed.
 
-    Only where the extra is installed, to servers that are known to take it: a profile that was given holds for its
-    server, one that was told by the provider's name alone may be that of a proxy's backend.
+    Only where the extra is installed, to hosts that are known to take it: a profile that was given may be that of a
+    proxy's backend. `domains` of a profile adds hosts.
     """
     backend = provider.backend
-    is_meant = provider.profile is not None or backend.is_host(provider.host)
-    return backend.takes_zstd and is_meant and _is_installed()
+    return backend.takes_zstd and backend.is_host(provider.host) and _is_installed()
 
 
 def is_worth_it(body: bytes) -> bool:

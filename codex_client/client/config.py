@@ -84,27 +84,29 @@ class GuardPolicy:
 
     `garbled`: look for control notation of the model in the text of turns that offer tools, and in all turns for an "at
     capacity" in place of an answer (an overloaded server); `empty`: for turns that complete without text, call or
-    refusal. None leaves it to the provider's profile. `hold`: "tail" gives text live but for its last characters, as
-    many as a marker may still grow from; "all" holds everything back to the end of the turn, so that a retry is
-    possible for its whole length. `markers` beside the built-in ones, plain text. A garbled turn is asked for at most
-    `garbled_attempts` times in all, an empty one `empty_retries` times more, with the retry policy's delays; both only
-    while nothing of it has been released (or with `RestartPolicy(after_output="restart")`).
+    refusal. None leaves it to the provider's profile, but `hold="all"` and `markers` switch `garbled` on. `hold`:
+    "tail" gives text live but for its last characters, as many as a marker may still grow from; "all" holds everything
+    back to the end of the turn, so that a retry is possible for its whole length. `markers` beside the built-in ones,
+    plain texts. A garbled turn is asked for at most `garbled_retries` times more, an empty one `empty_retries` times,
+    with the retry policy's delays; both only while nothing of it has been released (or with
+    `RestartPolicy(after_output="restart")`).
     """
 
     garbled: bool | None = None
     empty: bool | None = None
     hold: Literal["tail", "all"] = "tail"
     markers: tuple[str, ...] = ()
-    garbled_attempts: int = 3
+    garbled_retries: int = 2
     empty_retries: int = 2
 
     def __post_init__(self) -> None:
         if self.hold not in ("tail", "all"):
             raise ConfigurationError(f"GuardPolicy.hold is {self.hold!r}; it is 'tail' or 'all'")
-        if self.garbled_attempts < 1 or self.empty_retries < 0:
+        _check_not_negative(self, "garbled_retries", "empty_retries")
+        if isinstance(self.markers, str):
             raise ConfigurationError(
-                f"GuardPolicy: garbled_attempts {self.garbled_attempts} must be >= 1 "
-                f"and empty_retries {self.empty_retries} >= 0"
+                f"GuardPolicy.markers is one text of {len(self.markers)} characters, each of which would count; "
+                "give several texts, such as ('…',)"
             )
         if not all(self.markers):
             raise ConfigurationError("GuardPolicy.markers holds an empty text, which stands everywhere; leave it out")
@@ -156,12 +158,14 @@ class StreamLimits:
 class ClientConfig:
     """What both clients are configured with.
 
-    `auth`: a credential source, or an API key; None reads the provider's `env_key` at each request. `conversation_id`
-    names the conversation to the server (session headers, default prompt cache key). `reasoning` applies where a prompt
-    sets none. `strict_parameters`: what the provider is known to refuse is an `UnsupportedParameterError`, and not left
-    out with a `DroppedParameterWarning`. `catalogue` tells which efforts and verbosities the models take, and other
-    names of theirs. `extra_headers` win over the provider's. `http_client` (of httpx or httpx2) is used as it is and
-    never closed; without one, `transport` says what carries the requests:
+    `model` is the one of prompts that name none; "" where each names its own. `auth`: a credential source, or an API
+    key; None reads the provider's `env_key` at each request. `conversation_id` names the one conversation of a client
+    to the server (session headers, default prompt cache key); without it, a server that needs a name gets one for each
+    beginning of a history. `reasoning` applies where a prompt sets none. `strict_parameters`: what the provider is
+    known to refuse is an `UnsupportedParameterError`, and not left out with a `DroppedParameterWarning`. `catalogue`
+    tells which efforts and verbosities the models take, and other names of theirs. `extra_headers` win over the
+    provider's. `http_client` (of httpx or httpx2) is used as it is and never closed; without one, `transport` says what
+    carries the requests:
 
     | transport | what it is                                                                  | extra     |
     |-----------|-----------------------------------------------------------------------------|-----------|
@@ -172,7 +176,7 @@ class ClientConfig:
     """
 
     provider: ModelProviderInfo
-    model: str
+    model: str = ""
     auth: AuthProvider | str | None = field(default=None, repr=False)
     conversation_id: str | None = None
     reasoning: ReasoningOptions | None = None
@@ -192,8 +196,8 @@ class ClientConfig:
     clock: Clock = field(default_factory=SystemClock)
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise ConfigurationError("no model given; name one, such as model='gpt-5'")
+        for name, kind in _PARTS.items():
+            _check_kind(name, getattr(self, name), kind)
         _check_transport(self.transport, self.http_client)
 
     @property
@@ -235,6 +239,23 @@ class ChatConfig(ClientConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_wire_api(self.provider, WireApi.CHAT, "ChatCompletionsApiClient requires a Chat provider")
+
+
+# Their own numbers are checked where they are made, so that each must be what it is taken for.
+_PARTS: Mapping[str, type] = {
+    "provider": ModelProviderInfo,
+    "retry": RetryPolicy,
+    "restart": RestartPolicy,
+    "guards": GuardPolicy,
+    "timeouts": Timeouts,
+    "limits": StreamLimits,
+    "catalogue": ModelCatalogue,
+}
+
+
+def _check_kind(name: str, part: object, kind: type) -> None:
+    if not isinstance(part, kind):
+        raise ConfigurationError(f"{name} is of type {type(part).__name__}; give it as {kind.__name__}(…)")
 
 
 def _check_transport(transport: str, http_client: HttpClient | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codex_client.client.config import ChatConfig
-from codex_client.clients.generic import GenericClient, in_conversation
+from codex_client.clients.generic import GenericClient
 from codex_client.decode.chat import ChatDecoder
 from codex_client.payload.chat import ChatPayloadBuilder
 
@@ -12,7 +12,6 @@ class ChatCompletionsApiClient(GenericClient):
     """`GenericClient` for `POST {base_url}/chat/completions`."""
 
     def __init__(self, config: ChatConfig) -> None:
-        config = in_conversation(config)
         builder = ChatPayloadBuilder(
             model=config.model,
             provider=config.provider,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-from codex_client.api import AttemptOutcome, AuthProvider, Clock, Lease
+from codex_client.api import AttemptOutcome, AuthProvider, Clock, Lease, RequestCustomizer
 from codex_client.classify import status_error
 from codex_client.client.answer import report_quietly
 from codex_client.client.exchange import Exchange, ExchangeAnswer
@@ -39,7 +39,7 @@ class Endpoint(Generic[T]):
     """One address of a provider, and how its answers are read.
 
     `read(answer, now)` gives None for an answer that is none of this endpoint's; `subject` is what such an answer does
-    not tell, for the error. `headers` go out beside the provider's own.
+    not tell, for the error. `headers` go out beside the provider's own, and `customizer` has the last word on them.
     """
 
     provider: ModelProviderInfo
@@ -47,6 +47,7 @@ class Endpoint(Generic[T]):
     read: Callable[[ExchangeAnswer, float], Told[T] | None]
     subject: str
     headers: Mapping[str, str] = field(repr=False)
+    customizer: RequestCustomizer | None = None
 
     async def ask(self, auth: AuthProvider, exchange: Exchange, *, clock: Clock) -> T:
         """What the endpoint says to the account that `auth` lends.
@@ -83,8 +84,11 @@ class Endpoint(Generic[T]):
         """Who comes later wins, as in a turn."""
         variables = self.provider.env_http_headers.items()
         found = {name: value for name, variable in variables if (value := os.environ.get(variable, "").strip())}
-        layers = (self.provider.backend.headers, self.provider.http_headers, found, self.headers, lease.headers)
-        return {name: value for layer in layers for name, value in lower_names(layer).items()}
+        layers = (self.provider.backend.headers, self.provider.http_headers, found, self.headers)
+        headers = {name: value for layer in layers for name, value in lower_names(layer).items()}
+        if self.customizer is not None:
+            self.customizer.customize(headers)
+        return {**lower_names(headers), **lower_names(lease.headers)}
 
     def _error(self, answer: ExchangeAnswer, *, now: float) -> CodexError:
         # The answer may hold an address, and a broken one may be quoted.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Self, cast
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.api import (
@@ -30,6 +28,7 @@ from codex_client.clients.guarded import GuardedAttempt, Guards, guards_of
 from codex_client.clients.restart import RestartingSource
 from codex_client.clients.turn import TurnBlock, TurnWatch
 from codex_client.clients.turn_request import Learnt, TurnRequest
+from codex_client.errors import InvalidPayloadError
 from codex_client.events import ModelsEtag, RateLimits, ResponseEvent, ServerModel
 from codex_client.prompt import Prompt
 from codex_client.stream import EventSource, ResponseStream
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from codex_client.client.exchange import Exchange
     from codex_client.decode.usage import UsageReport
     from codex_client.models import ModelCatalogue
-
-C = TypeVar("C", bound=ClientConfig)
 
 # Codex's list of models holds the instructions for each, some 40 kB; routers list hundreds of models.
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -53,7 +50,7 @@ class GenericClient:
     """
 
     def __init__(self, config: ClientConfig, *, builder: PayloadBuilder, decoder: DecoderFactory) -> None:
-        config = self._config = in_conversation(config)
+        self._config = config
         self._builder = builder
         self._decoder = decoder
         self._auth = _resolve_auth(config)
@@ -76,6 +73,8 @@ class GenericClient:
         never what changes the meaning. Entering the block sends the request and raises what the request layer raises;
         leaving it, in whatever way, closes the response.
         """
+        if not isinstance(cast("object", prompt), Prompt):
+            raise InvalidPayloadError(f"the prompt is of type {type(prompt).__name__}; give it as Prompt(…)")
         request = TurnRequest(prompt, self._builder, self._config, self._learnt)
         guards = guards_of(prompt, self._config)
         return TurnBlock(
@@ -97,7 +96,12 @@ class GenericClient:
 
         config, exchange = self._config, self._small_requests()
         return await fetch_usage(
-            config.provider, self._auth, exchange, clock=config.clock, headers=config.extra_headers
+            config.provider,
+            self._auth,
+            exchange,
+            clock=config.clock,
+            headers=config.extra_headers,
+            customizer=config.customizer,
         )
 
     async def models(self, known: ModelCatalogue | None = None) -> ModelCatalogue:
@@ -111,7 +115,13 @@ class GenericClient:
 
         config, exchange = self._config, self._small_requests()
         return await fetch_models(
-            config.provider, self._auth, exchange, clock=config.clock, known=known, headers=config.extra_headers
+            config.provider,
+            self._auth,
+            exchange,
+            clock=config.clock,
+            known=known,
+            headers=config.extra_headers,
+            customizer=config.customizer,
         )
 
     async def aclose(self) -> None:
@@ -214,13 +224,6 @@ class GenericClient:
         )
         observer = config.telemetry.start_turn(context)
         return TurnWatch(observer, config.clock) if observer is not None else None
-
-
-def in_conversation(config: C) -> C:
-    """The configuration with a conversation of its own, where the provider needs one and none was given."""
-    if config.conversation_id or not config.provider.backend.needs_conversation:
-        return config
-    return replace(config, conversation_id=str(uuid4()))
 
 
 def _once(

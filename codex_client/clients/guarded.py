@@ -35,7 +35,10 @@ def guards_of(prompt: Prompt, config: ClientConfig) -> Guards:
     An answer that stands in the prompt is no sign of anything: who asks for it gets it.
     """
     policy, backend = config.guards, config.provider.backend
-    garbled = backend.guards_garbled if policy.garbled is None else policy.garbled
+    garbled = policy.garbled
+    if garbled is None:
+        # Who says how garbled output is looked for wants it looked for.
+        garbled = backend.guards_garbled or policy.hold == "all" or bool(policy.markers)
     empty = backend.guards_empty if policy.empty is None else policy.empty
     guards: list[Callable[[], Guard]] = []
     if garbled and (texts := texts_not_in(prompt, CAPACITY_TEXTS)):

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from codex_client.api import AuthProvider, Clock
+from codex_client.api import AuthProvider, Clock, RequestCustomizer
 from codex_client.client.exchange import Exchange, ExchangeAnswer
 from codex_client.clients.endpoint import Endpoint, Told
 from codex_client.decode.wire import as_object
@@ -32,16 +32,19 @@ async def fetch_models(
     clock: Clock,
     known: ModelCatalogue | None = None,
     headers: Mapping[str, str] | None = None,
+    customizer: RequestCustomizer | None = None,
 ) -> ModelCatalogue:
     """The models that the server lists for the account that `auth` lends, and nothing but what it says of them.
 
     `known`: a list that this server told before. It comes back with its new age where the server says that it still
-    holds, and lends its aliases to a new one. `headers` go out beside the provider's own. Raises what `Endpoint.ask`
-    raises.
+    holds, and lends its aliases to a new one. `headers` go out beside the provider's own, and `customizer` has
+    the last word on them. Raises what `Endpoint.ask` raises.
     """
     etag = known.etag if known is not None else None
     sent = {**(headers or {}), **({"if-none-match": etag} if etag else {})}
-    endpoint = Endpoint(provider, models_url(provider), partial(_read, known if etag else None), "models", sent)
+    endpoint = Endpoint(
+        provider, models_url(provider), partial(_read, known if etag else None), "models", sent, customizer
+    )
     fetched = await endpoint.ask(auth, exchange, clock=clock)
     return fetched if known is None else replace(fetched, aliases=known.aliases)
 

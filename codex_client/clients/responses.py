@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codex_client.client.config import ResponsesConfig
-from codex_client.clients.generic import GenericClient, in_conversation
+from codex_client.clients.generic import GenericClient
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.payload.responses import ResponsesPayloadBuilder
 
@@ -12,7 +12,6 @@ class ResponsesApiClient(GenericClient):
     """`GenericClient` for `POST {base_url}/responses`."""
 
     def __init__(self, config: ResponsesConfig) -> None:
-        config = in_conversation(config)
         builder = ResponsesPayloadBuilder(
             model=config.model,
             provider=config.provider,

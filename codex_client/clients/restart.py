@@ -87,6 +87,7 @@ class RestartingSource:
                 try:
                     await self._await_restart(error)
                 except CodexError as final:
+                    self._tell_attempts(final)
                     self._failure = final
                     if not (held := self._release_held()):
                         raise
@@ -145,9 +146,15 @@ class RestartingSource:
         # Lengths and names only: the text is content.
         _log.warning("attempt %d was refused: %s", budget.attempts, error.message)
 
+    def _tell_attempts(self, final: CodexError) -> None:
+        """Say in the text of a guard's last verdict how many there were."""
+        refused = self._budget.garbled + self._budget.empty
+        if isinstance(final, GarbledOutputError | EmptyResponseError) and refused > 1:
+            final.args = (f"{refused} attempts were refused, the last one with: {final.message}", *final.args[1:])
+
     def _max_attempts(self, error: GarbledOutputError | EmptyResponseError) -> int:
         guards = self._config.guards
-        return guards.garbled_attempts if isinstance(error, GarbledOutputError) else 1 + guards.empty_retries
+        return 1 + (guards.garbled_retries if isinstance(error, GarbledOutputError) else guards.empty_retries)
 
     def _release_held(self) -> Sequence[ResponseEvent]:
         """What the failed attempt's guards hold, now that no other attempt takes its place."""

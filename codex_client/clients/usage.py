@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from codex_client.api import AuthProvider, Clock
+from codex_client.api import AuthProvider, Clock, RequestCustomizer
 from codex_client.client.exchange import Exchange, ExchangeAnswer
 from codex_client.clients.endpoint import Endpoint, Told
 from codex_client.decode.usage import UsageReport, parse_usage
@@ -33,12 +33,14 @@ async def fetch_usage(
     *,
     clock: Clock,
     headers: Mapping[str, str] | None = None,
+    customizer: RequestCustomizer | None = None,
 ) -> UsageReport:
-    """What the usage endpoint says of the account that `auth` lends. `headers` go out beside the provider's own.
+    """What the usage endpoint says of the account that `auth` lends. `headers` go out beside the provider's own, and
+    `customizer` has the last word on them.
 
     Raises what `Endpoint.ask` raises. Nothing is tried again: usage can be asked for at any time.
     """
-    endpoint = Endpoint(provider, usage_url(provider.base_url), _read, "usage", headers or {})
+    endpoint = Endpoint(provider, usage_url(provider.base_url), _read, "usage", headers or {}, customizer)
     return await endpoint.ask(auth, exchange, clock=clock)
 
 

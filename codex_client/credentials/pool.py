@@ -162,6 +162,21 @@ class CredentialPool:
         )
         return {key: fetched.result for key, fetched in results.items()}
 
+    async def watch(self, every: float) -> None:
+        """Fetch the usage of all accounts now and then every so many seconds, until it is cancelled.
+
+        It is what `refresh_every` runs. A failure is logged, and the next time may go better.
+        """
+        while True:
+            try:
+                # A parked one can only be told again that it is to be left alone, with a token renewed each time.
+                if keys := [one.key for one in await self.accounts() if one.parked is None]:
+                    await self.refresh_quota(*keys)
+            except Exception as error:  # noqa: BLE001
+                # Whatever runs beside this must not suffer.
+                _log.warning("the accounts' usage could not be fetched: %s", type(error).__name__)
+            await self._clock.sleep(every)
+
     async def aclose(self) -> None:
         """Close the connections that the pool owns."""
         for each in (*self._auths.values(), self._usage, *self._owned):
@@ -169,7 +184,7 @@ class CredentialPool:
 
     async def __aenter__(self) -> Self:
         if self._refresh_every is not None:
-            self._background = await Background(partial(self._refresh_forever, self._refresh_every)).__aenter__()
+            self._background = await Background(partial(self.watch, self._refresh_every)).__aenter__()
         return self
 
     async def __aexit__(
@@ -193,7 +208,7 @@ class CredentialPool:
 
     async def _lease(self, limit_id: str, conversation: str, forced_refresh: bool) -> PoolLease:
         if not await self._load_accounts():
-            raise LoginRequiredError("the pool has no account, its token store is empty; log in, or import a login")
+            raise LoginRequiredError("the pool has no account, its token store is empty; log in (`codex-client login`)")
         passed: set[str] = set()
         while True:
             loan_id, now = uuid4().hex, self._clock.time()
@@ -275,17 +290,6 @@ class CredentialPool:
             for order, key in enumerate(stored if self._keys is None else self._keys)
         ]
         return self._accounts
-
-    async def _refresh_forever(self, interval: float) -> None:
-        while True:
-            try:
-                # A parked one can only be told again that it is to be left alone, with a token renewed each time.
-                if keys := [one.key for one in await self.accounts() if one.parked is None]:
-                    await self.refresh_quota(*keys)
-            except Exception as error:  # noqa: BLE001
-                # The next time may go better; the turns of the block must not suffer.
-                _log.warning("the accounts' usage could not be fetched: %s", type(error).__name__)
-            await self._clock.sleep(interval)
 
     def _auth(self, key: str) -> RefreshingAuth:
         if key not in self._auths:

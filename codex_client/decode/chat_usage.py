@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from codex_client.decode.wire import as_count, as_object
+from codex_client.decode.wire import as_count, as_index, as_object
 from codex_client.model_variants import TokenUsage
 
 _TOTALS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -36,6 +36,7 @@ def parse_usage(usage: dict[str, Any]) -> TokenUsage:
         output_tokens=output_tokens,
         reasoning_output_tokens=reasoning_tokens or as_count(usage.get("reasoning_tokens")),
         total_tokens=total_tokens or input_tokens + output_tokens,
+        cache_write_tokens=as_index(as_object(usage.get("prompt_tokens_details")).get("cache_write_tokens")),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import SchemaValidator, ValidationError, core_schema
 
-from codex_client.decode.wire import as_count, as_object, as_text, parse_json
+from codex_client.decode.wire import as_count, as_index, as_object, as_text, parse_json
 from codex_client.model_variants import TokenUsage
 
 # Frames around a `response`.
@@ -55,12 +55,14 @@ def usage_of(response: dict[str, Any]) -> TokenUsage | None:
     if not usage:
         return None
     input_tokens, output_tokens = as_count(usage.get("input_tokens")), as_count(usage.get("output_tokens"))
+    details = as_object(usage.get("input_tokens_details"))
     return TokenUsage(
         input_tokens=input_tokens,
-        cached_input_tokens=as_count(as_object(usage.get("input_tokens_details")).get("cached_tokens")),
+        cached_input_tokens=as_count(details.get("cached_tokens")),
         output_tokens=output_tokens,
         reasoning_output_tokens=as_count(as_object(usage.get("output_tokens_details")).get("reasoning_tokens")),
         total_tokens=as_count(usage.get("total_tokens")) or input_tokens + output_tokens,
+        cache_write_tokens=as_index(details.get("cache_write_tokens")),
     )
 
 

@@ -22,15 +22,20 @@ CAPACITY_TEXTS: tuple[str, ...] = (
 )
 """Messages that are no answer of the model when they are the whole of it."""
 
+# White space that may stand before such a text, and behind it. A message with more is one of the model.
+_MAX_BLANK = 8
+
 
 class CapacityGuard:
     """Raises `ServerOverloadedInStreamError` where the turn's first message has one of the texts and nothing else.
 
-    The message is held while its text may still become one of them, and what comes behind it too.
+    The message is held while its text may still become one of them, with a little white space around it, and what comes
+    behind it too.
     """
 
     def __init__(self, texts: Iterable[str] = CAPACITY_TEXTS) -> None:
         self._texts = frozenset(_plain(text) for text in texts)
+        self._longest = max(map(len, self._texts), default=0) + 2 * _MAX_BLANK
         self._pieces = ""
         self._held: list[ResponseEvent] = []
         self._done = False
@@ -58,8 +63,7 @@ class CapacityGuard:
         match event:
             case OutputTextDelta():
                 self._pieces += event.delta
-                text = _plain(self._pieces)
-                self._done = not any(known.startswith(text) for known in self._texts)
+                self._done = not self._may_become_one(self._pieces)
             case OutputItemDone(item=Message() as message):
                 self._end(message.text)
             case Completed():
@@ -69,6 +73,13 @@ class CapacityGuard:
                 self._done = self._pieces != ""
             case _:
                 pass
+
+    def _may_become_one(self, text: str) -> bool:
+        """A bounded look: what is longer than all of them is none."""
+        if len(text) > self._longest or len(text) - len(text.lstrip()) > _MAX_BLANK:
+            return False
+        plain = _plain(text)
+        return any(known.startswith(plain) for known in self._texts)
 
     def _end(self, text: str) -> None:
         """The message is whole; none after it is looked at."""

@@ -2,8 +2,9 @@
 
 State: the events that wait, in order, and per part of text how much of it is free of markers. In the mode "tail" text
 goes on as soon as it is free, which its last characters never are: as many as the longest marker has, less one. They
-become free with what follows, or when the item ends or another one begins. What stands behind waiting text waits too,
-so the order never changes. In the mode "all" everything waits for `Completed`.
+become free with what follows, when their item ends, or when another one begins or ends. A marker in inline code that is
+open is judged by what follows in its part, or when its item ends; another item changes nothing about it. What stands
+behind waiting text waits too, so the order never changes. In the mode "all" everything waits for `Completed`.
 """
 
 from __future__ import annotations
@@ -31,19 +32,40 @@ _AT_ONCE = (*HANDSHAKE, StreamRestarted)
 
 
 class _Part:
-    """One part of a message: what of its text nobody has looked at, its scanner, and how many characters went out."""
+    """One part of a message: what of its text nobody has looked at, its scanner, and how many characters were looked
+    at, are free, and went out.
+    """
 
-    __slots__ = ("released", "scanner", "unread")
+    __slots__ = ("free", "read_so_far", "released", "scanner", "unread")
 
     def __init__(self, markers: tuple[Marker, ...]) -> None:
         self.scanner = MarkerScanner(markers)
         self.unread: list[str] = []
+        self.read_so_far = 0
+        self.free = 0
         self.released = 0
 
     def read(self) -> Marker | None:
         text = "".join(self.unread)
         self.unread.clear()
-        return self.scanner.feed(text)
+        self.read_so_far += len(text)
+        found = self.scanner.feed(text)
+        self._set_free(self.scanner.clear)
+        return found
+
+    def finish(self) -> Marker | None:
+        found = self.scanner.finish()
+        self._set_free(self.scanner.clear)
+        return found
+
+    def pause(self) -> bool:
+        """Set free what waits for no end of inline code; whether that is all."""
+        self._set_free(self.scanner.pause())
+        return self.free == self.read_so_far
+
+    def _set_free(self, characters: int) -> None:
+        # Never less: what a pause set free may be out, although the scanner still has it in view.
+        self.free = max(self.free, characters)
 
 
 class GarbleGuard:
@@ -63,7 +85,9 @@ class GarbleGuard:
         """The events that may go on now."""
         for event in events:
             if type(event) is OutputTextDelta:
-                self._parts[_place(event)].unread.append(event.delta)
+                place = _place(event)
+                part = self._waiting[place] = self._parts[place]
+                part.unread.append(event.delta)
             else:
                 self._judge(event)
             self._held.append(event)
@@ -72,7 +96,7 @@ class GarbleGuard:
 
     def feed_eof(self) -> list[ResponseEvent]:
         """What is held, where the turn ended without `Completed`."""
-        self._finish()
+        self._finish(self._waiting)
         held, self._held = self._held, deque[ResponseEvent]()
         return list(held)
 
@@ -80,14 +104,20 @@ class GarbleGuard:
         self._completed = False
         self._held: deque[ResponseEvent] = deque()
         self._parts: defaultdict[tuple[int, int], _Part] = defaultdict(lambda: _Part(self._markers))
+        # Those with text that is not free yet, for all that is known.
+        self._waiting: dict[tuple[int, int], _Part] = {}
 
     def _judge(self, event: ResponseEvent) -> None:
         match event:
-            case OutputItemAdded() | OutputItemDone():
-                self._finish()
+            case OutputItemAdded():
+                self._pause()
+                self._judge_whole(event.item)
+            case OutputItemDone():
+                self._finish(place for place in self._waiting if place[0] == event.output_index)
+                self._pause()
                 self._judge_whole(event.item)
             case Completed():
-                self._finish()
+                self._finish(self._waiting)
                 self._completed = True
             case StreamRestarted():
                 self._reset()
@@ -102,14 +132,20 @@ class GarbleGuard:
                 self._refuse(scanner.feed(part.text) or scanner.finish(), scanner)
 
     def _read(self) -> None:
-        for part in self._parts.values():
+        for part in self._waiting.values():
             if part.unread:
                 self._refuse(part.read(), part.scanner)
 
-    def _finish(self) -> None:
-        """No text that waits is going on."""
-        for part in self._parts.values():
-            self._refuse(part.read() or part.scanner.finish(), part.scanner)
+    def _pause(self) -> None:
+        """Another item need not wait for the last characters of a text, though the text may go on."""
+        self._read()
+        self._waiting = {place: part for place, part in self._waiting.items() if not part.pause()}
+
+    def _finish(self, places: Iterable[tuple[int, int]]) -> None:
+        """No text of these parts is going on."""
+        for place in tuple(places):
+            part = self._waiting.pop(place)
+            self._refuse(part.read() or part.finish(), part.scanner)
 
     def _refuse(self, marker: Marker | None, scanner: MarkerScanner) -> None:
         if marker is not None:
@@ -141,7 +177,7 @@ class GarbleGuard:
         """Release of the text in front what is free, as one delta; False where something of it stays."""
         held, place = self._held, _place(first)
         part, pieces, stays = self._parts[place], list[str](), False
-        free = part.scanner.clear - part.released
+        free = part.free - part.released
         while held and type(event := held[0]) is OutputTextDelta and _place(event) == place:
             if stays := free < len(event.delta):
                 if free:

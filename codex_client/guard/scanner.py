@@ -1,26 +1,32 @@
 """Looking for markers in one text that arrives in pieces.
 
-States: prose; inline code, open since a run of backticks in this line; fenced code. Inputs: the text's characters, in
-order. In code no marker counts. Inline code that its line does not close was none: a marker in it waits for the end of
-the line, and then counts. (CommonMark lets inline code go over lines; hardly anybody writes it so, and one stray
-backtick would hide the rest of the text.)
+States: prose; inline code, open since a run of backticks; fenced code. Inputs: the text's characters, in order, each of
+which is looked at a bounded number of times. In code no marker counts.
+
+Inline code goes over one line's end at most. What nothing closes until then was none: a marker in it waits for that,
+and then counts. A run that closes inline code in the line after its beginning is taken to open some as well, because
+the first run may have been a stray one. Indented lines and HTML are prose: broken turns indent as well, and models
+write code with fences and backticks.
 """
 
 from __future__ import annotations
 
 import re
+import string
 from copy import copy
 from functools import lru_cache
 
 from codex_client.guard.markers import NEAR_LINE_START, Marker
 
-_STRUCTURE = re.compile(r"`+|~+|\n")
+_STRUCTURE = re.compile(r"[`~\n]")
+_RUNS = {"`": re.compile("`*"), "~": re.compile("~*")}
 # CommonMark: at least three.
 _FENCE_RUN = 3
 # What may stand before a fence: quotes and list items.
 _LEAD = " \t\r>-*+.)0123456789"
 _BLANK = " \t\r>"
-_WORD_STARTS = frozenset(" \t\r\n>|")
+# Of identifiers and links. A full stop is not among them: broken turns begin their notation right behind a sentence.
+_INSIDE_WORDS = frozenset(string.ascii_letters + string.digits + "_?&=#/-")
 
 
 @lru_cache(maxsize=64)
@@ -34,8 +40,9 @@ def _patterns(markers: tuple[Marker, ...]) -> tuple[re.Pattern[str], re.Pattern[
 class MarkerScanner:
     """Feed it the text; `clear` characters from its beginning are free of markers, whatever follows.
 
-    The last `window` characters are never clear before the end: one less than the longest marker has. So what is found
-    does not depend on how the text was cut.
+    The last `window` characters are not clear before the end: one less than the longest marker has. So what is found
+    does not depend on how the text was cut. Runs of backticks and tildes are clear at once: no marker begins inside
+    one.
     """
 
     def __init__(self, markers: tuple[Marker, ...]) -> None:
@@ -45,9 +52,13 @@ class MarkerScanner:
         self._rest = ""
         self._seen = 0
         self._before = "\n"
+        # A marker in inline code that is open, or was and ended without being closed.
         self._suspect: tuple[Marker, int] | None = None
+        self._sign = ""
+        self._run = 0
         self._inline = 0
-        self._fence = ""
+        self._over_line_end = False
+        self._fence: tuple[str, int] | None = None
         self._begin_line()
 
     @property
@@ -57,45 +68,47 @@ class MarkerScanner:
     def feed(self, piece: str) -> Marker | None:
         """The first marker that counts, None for none so far."""
         self._rest += piece
-        found = self._scan(len(self._rest) - self.window, at_end=False)
+        found = self._scan(len(self._rest) - self.window)
         if found is None and self._texts.search(self._rest):
             # One that is whole already is told before the text in front of it becomes free: the turn can be asked
             # again then.
             ahead = copy(self)
-            if (found := ahead._scan(len(self._rest), at_end=False)) is not None:
+            if (found := ahead._scan(len(self._rest))) is not None:
                 vars(self).update(vars(ahead))
         return found
 
-    def finish(self) -> Marker | None:
-        """The text is over, or so it seems: what was held is judged as it is. It may go on all the same."""
-        found = self._scan(len(self._rest), at_end=True)
-        return found or (self._suspect[0] if self._suspect else None)
+    def pause(self) -> int:
+        """How many characters hold no marker so far, where the text may go on and may not be waited for."""
+        ahead = copy(self)
+        ahead._scan(len(self._rest))
+        return ahead.clear
 
-    def _scan(self, limit: int, *, at_end: bool) -> Marker | None:
-        text, at = self._rest, 0
-        while at < limit:
+    def finish(self) -> Marker | None:
+        """The text is over: what was held is judged as it is."""
+        if (found := self._scan(len(self._rest))) is not None:
+            return found
+        self._end_run()
+        return self._suspect[0] if self._suspect else None
+
+    def _scan(self, limit: int) -> Marker | None:
+        text = self._rest
+        at = self._go_on_run(text, 0) if self._sign else 0
+        while at < limit and self._verdict() is None:
             token = self._tokens.search(text, at)
             start = min(token.start(), limit) if token else limit
             self._pass(text[at:start])
             at = start
-            if token is None or start == limit:
+            if start == limit:
                 break
             if (found := self._marker_at(text, start)) is not None:
                 return found
-            run = _STRUCTURE.match(text, start)
-            if run is None:
-                self._pass(text[start])
-                at += 1
-                continue
-            if run.end() == len(text) and not at_end and text[start] != "\n":
-                # It may go on, and its length tells what it is.
-                break
-            if text[start] == "\n" and self._suspect:
-                return self._suspect[0]
-            self._take(run.group())
-            at = run.end()
+            at = self._take(text, start)
         self._rest = text[at:]
-        return None
+        return self._verdict()
+
+    def _verdict(self) -> Marker | None:
+        """The marker in inline code that was none."""
+        return self._suspect[0] if self._suspect and not self._inline else None
 
     def _marker_at(self, text: str, start: int) -> Marker | None:
         if self._fence:
@@ -109,8 +122,34 @@ class MarkerScanner:
 
     def _counts(self, marker: Marker) -> bool:
         if marker.where == "word":
-            return self._before in _WORD_STARTS
+            return self._before not in _INSIDE_WORDS
         return marker.where == "anywhere" or self._column <= NEAR_LINE_START
+
+    def _take(self, text: str, at: int) -> int:
+        """Take what stands there, a sign of code or the beginning of a marker that does not count; its end."""
+        sign = text[at]
+        if sign in _RUNS:
+            self._sign = sign
+            return self._go_on_run(text, at)
+        if sign == "\n":
+            self._end_line()
+        else:
+            self._pass(sign)
+        return at + 1
+
+    def _pass(self, text: str) -> None:
+        """Characters that mean nothing by themselves."""
+        if not text:
+            return
+        self._count(len(text), text[-1])
+        if text.strip(_BLANK):
+            self._blank = self._closing = False
+            self._leading = self._leading and not text.strip(_LEAD)
+
+    def _count(self, characters: int, last: str) -> None:
+        self._seen += characters
+        self._column += characters
+        self._before = last
 
     def _begin_line(self) -> None:
         """`_blank`: nothing but white space and quote signs so far; `_leading`: nothing but what a fence may follow."""
@@ -118,51 +157,53 @@ class MarkerScanner:
         self._blank = self._leading = True
         self._opening = self._closing = False
 
-    def _pass(self, text: str) -> None:
-        """Characters that mean nothing by themselves."""
-        if not text:
-            return
-        self._count(text)
-        if text.strip(_BLANK):
-            self._blank = self._closing = False
-            self._leading = self._leading and not text.strip(_LEAD)
-
-    def _count(self, text: str) -> None:
-        self._seen += len(text)
-        self._column += len(text)
-        self._before = text[-1]
-
-    def _take(self, run: str) -> None:
-        """A line's end, or a run of backticks or tildes."""
-        if run == "\n":
-            self._end_line()
-        elif self._fence:
-            self._run_in_fence(run)
-        elif self._leading and not self._inline and len(run) >= _FENCE_RUN:
-            self._fence, self._opening = run, True
-        elif run[0] == "`":
-            self._run_in_prose(run)
-        self._count(run)
-        if run == "\n":
-            self._begin_line()
-        else:
-            self._blank = self._leading = False
-
     def _end_line(self) -> None:
         if self._closing:
-            self._fence = ""
-        self._inline = 0
+            self._fence = None
+        if self._over_line_end:
+            self._inline = 0
+        self._over_line_end = self._inline > 0
+        self._count(1, "\n")
+        self._begin_line()
 
-    def _run_in_fence(self, run: str) -> None:
-        if self._opening and run == self._fence and run[0] == "`":
+    def _go_on_run(self, text: str, at: int) -> int:
+        """Take as much of the run as there is; its end. Its length tells what it is, so something must follow."""
+        match = _RUNS[self._sign].match(text, at)
+        end = match.end() if match else at
+        if end > at:
+            self._count(end - at, self._sign)
+            self._run += end - at
+        if end < len(text):
+            self._end_run()
+        return end
+
+    def _end_run(self) -> None:
+        sign, length = self._sign, self._run
+        self._sign, self._run = "", 0
+        if not sign:
+            return
+        if self._fence:
+            self._run_in_fence(sign, length, self._fence)
+        elif self._leading and length >= _FENCE_RUN:
+            # Inline code of the line before, if any, ends with this line.
+            self._fence, self._opening = (sign, length), True
+        elif sign == "`":
+            self._run_in_prose(length)
+        self._blank = self._leading = False
+
+    def _run_in_fence(self, sign: str, length: int, fence: tuple[str, int]) -> None:
+        if self._opening and sign == "`" and fence == (sign, length):
             # "```code```" within a line is inline code.
-            self._fence = ""
+            self._fence = None
         else:
             # Closed by a run of the same sign, as long or longer, that stands alone in its line.
-            self._closing = self._blank and run[0] == self._fence[0] and len(run) >= len(self._fence)
+            self._closing = self._blank and sign == fence[0] and length >= fence[1]
 
-    def _run_in_prose(self, run: str) -> None:
+    def _run_in_prose(self, length: int) -> None:
         if not self._inline:
-            self._inline = len(run)
-        elif self._inline == len(run):
-            self._inline, self._suspect = 0, None
+            self._inline = length
+        elif self._inline == length:
+            self._suspect = None
+            if not self._over_line_end:
+                self._inline = 0
+            self._over_line_end = False

@@ -10,8 +10,10 @@ ones. What none of these tells is left empty.
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from codex_client.models.catalogue import ModelCatalogue
-from codex_client.models.info import ModelInfo
+from codex_client.models.model import VERBOSITIES, ModelInfo
 
 _K = 1000
 _MILLION = (1_050 * _K, 128 * _K)
@@ -26,8 +28,6 @@ _NONE_TO_XHIGH = ("none", *_LOW_TO_XHIGH)
 _NONE_TO_MAX = ("none", *_LOW_TO_MAX)
 _MINIMAL_TO_HIGH = ("minimal", *_LOW_TO_HIGH)
 
-_VERBOSITIES = ("low", "medium", "high")
-
 
 def _gpt(slug: str, size: tuple[int, int], efforts: tuple[str, ...], default: str | None = None) -> ModelInfo:
     """A model of the GPT-5 line and after: it reasons, and takes every verbosity."""
@@ -36,7 +36,7 @@ def _gpt(slug: str, size: tuple[int, int], efforts: tuple[str, ...], default: st
         reasons=True,
         efforts=efforts,
         default_effort=default,
-        verbosities=_VERBOSITIES,
+        verbosities=VERBOSITIES,
         default_verbosity="medium",
         context_window=size[0],
         max_output_tokens=size[1],
@@ -114,18 +114,20 @@ _MODELS = (
     *(_plain(slug, 128_000, 16_384) for slug in ("gpt-4o", "gpt-4o-mini")),
 )
 
-MODEL_ALIASES = {
-    "gpt5": "gpt-5",
-    "gpt5-latest": "gpt-5",
-    "gpt-5-latest": "gpt-5",
-    "gpt5-mini": "gpt-5-mini",
-    "gpt5-nano": "gpt-5-nano",
-    "gpt5-codex": "gpt-5-codex",
-    "gpt5mini-latest": "gpt-5.1-codex-mini",
-    "codex-mini": "gpt-5.1-codex-mini",
-    "codex-spark": "gpt-5.3-codex-spark",
-}
-"""Other names that people write, and the slugs that they mean."""
+MODEL_ALIASES = MappingProxyType(
+    {
+        "gpt5": "gpt-5",
+        "gpt5-latest": "gpt-5",
+        "gpt-5-latest": "gpt-5",
+        "gpt5-mini": "gpt-5-mini",
+        "gpt5-nano": "gpt-5-nano",
+        "gpt5-codex": "gpt-5-codex",
+        "gpt5mini-latest": "gpt-5-mini",
+        "codex-mini": "gpt-5.1-codex-mini",
+        "codex-spark": "gpt-5.3-codex-spark",
+    }
+)
+"""Other names that people write, and the slugs that they mean. Read-only; `ModelCatalogue.with_aliases` adds to it."""
 
-BUILT_IN_MODELS = ModelCatalogue(models=_MODELS, aliases=MODEL_ALIASES)
+BUILT_IN_MODELS = ModelCatalogue(models=_MODELS, aliases=dict(MODEL_ALIASES))
 """What is known without asking a server."""

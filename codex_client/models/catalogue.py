@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from codex_client.models.info import ModelInfo
+from codex_client.models.model import ModelInfo
 
 _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 # Codex keeps its list as long as this.

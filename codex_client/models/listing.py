@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
-from codex_client.models.info import ModelInfo
+from codex_client.models.model import VERBOSITIES, ModelInfo
 
 T = TypeVar("T")
 
-_ALL_VERBOSITIES = ("low", "medium", "high")
 # The one that holds for models that take no other.
 _ONLY_VERBOSITY = ("medium",)
 # Whose names for the same number these are: codex and groq, OpenRouter, vLLM, Mistral.
@@ -72,7 +71,7 @@ def _codex_model(slug: str, entry: dict[str, Any]) -> ModelInfo:
         reasons=bool(efforts) if isinstance(levels, list) else None,
         efforts=efforts,
         default_effort=_text(entry.get("default_reasoning_level")),
-        verbosities=() if verbose is None else _ALL_VERBOSITIES if verbose else _ONLY_VERBOSITY,
+        verbosities=() if verbose is None else VERBOSITIES if verbose else _ONLY_VERBOSITY,
         default_verbosity=_text(entry.get("default_verbosity")),
         context_window=_count(entry, _CONTEXT),
         max_output_tokens=_count(entry, _OUTPUT),

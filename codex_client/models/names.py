@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from codex_client.errors import ConfigurationError
+from codex_client.errors import InvalidPayloadError
 from codex_client.models.built_in import BUILT_IN_MODELS
 from codex_client.models.catalogue import ModelCatalogue
-
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""The values of `reasoning.effort` in OpenAI's API, the least first."""
+from codex_client.models.model import EFFORTS
 
 # Routers put the provider before the name; no model of these providers has a slash in its own.
 _PREFIXES = ("codex/", "openai/")
@@ -42,11 +40,12 @@ def parse_model_name(name: str, catalogue: ModelCatalogue = BUILT_IN_MODELS) -> 
        because there are models whose names end so.
 
     A name that the catalogue does not have is passed on: servers have more models than lists know. Raises
-    `ConfigurationError` for an empty name, and for an effort that the model does not take; it lists those that it does.
+    `InvalidPayloadError`, a `ConfigurationError`, for an empty name and for an effort that the model does not take; it
+    lists those that it does.
     """
     bare = _without_prefix(name.strip(), catalogue)
     if not bare:
-        raise ConfigurationError(f"the model's name {name!r} is empty; name one, such as 'gpt-5.2'")
+        raise _refusal(f"the model's name {name!r} is empty; name one, such as 'gpt-5.2'")
     if catalogue.get(bare) is not None or bare.startswith(_FINE_TUNED):
         return ModelChoice(_slug(bare, catalogue))
     base, colon, effort = bare.rpartition(":")
@@ -78,18 +77,16 @@ def _is_effort(base: str, word: str, catalogue: ModelCatalogue) -> bool:
 
 
 def _chosen(name: str, base: str, effort: str, catalogue: ModelCatalogue) -> ModelChoice:
-    """The choice of a name that was taken apart. Raises `ConfigurationError` where its parts do not fit."""
+    """The choice of a name that was taken apart. Raises `InvalidPayloadError` where its parts do not fit."""
     if not base:
-        raise ConfigurationError(f"the model's name {name!r} has an effort and no model; write 'gpt-5.2:high'")
+        raise _refusal(f"the model's name {name!r} has an effort and no model; write 'gpt-5.2:high'")
     word, allowed = effort.strip().lower(), _allowed(base, catalogue)
     if word in allowed:
         return ModelChoice(_slug(base, catalogue), word)
     slug = _slug(base, catalogue)
     if not allowed:
-        raise ConfigurationError(f"the model {slug!r} takes no effort, and {name!r} asks for {effort!r}; leave it out")
-    raise ConfigurationError(
-        f"the model's name {name!r} asks for the effort {effort!r}; {slug!r} takes {', '.join(allowed)}"
-    )
+        raise _refusal(f"the model {slug!r} takes no effort, and {name!r} asks for {effort!r}; leave it out")
+    raise _refusal(f"the model's name {name!r} asks for the effort {effort!r}; {slug!r} takes {', '.join(allowed)}")
 
 
 def _allowed(base: str, catalogue: ModelCatalogue) -> tuple[str, ...]:
@@ -97,3 +94,7 @@ def _allowed(base: str, catalogue: ModelCatalogue) -> tuple[str, ...]:
     if model is None:
         return EFFORTS
     return () if model.reasons is False else model.efforts or EFFORTS
+
+
+def _refusal(text: str) -> InvalidPayloadError:
+    return InvalidPayloadError(text, param="model")

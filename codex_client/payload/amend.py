@@ -1,7 +1,7 @@
 """What of a refused payload may be left out, so that the rest of it is served.
 
 Servers change what they take, and models differ in it. A 400 that names the fault is answered by the same request
-without it, but only where its meaning stays: see `_KEPT`.
+without it, but only where its meaning stays (`is_protected`).
 """
 
 from __future__ import annotations
@@ -10,30 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, cast
 
+from codex_client.backend_profile import is_protected
 from codex_client.classify.texts import refused_parameter
 from codex_client.errors import InvalidRequestError
 from codex_client.payload.paths import is_at, set_at, take_at, value_at
 
 AmendmentKind: TypeAlias = Literal["parameter", "value", "encrypted_content"]
 
-# What the answer is about, and how this library reads it.
-_KEPT = frozenset(
-    {
-        "conversation",
-        "input",
-        "instructions",
-        "messages",
-        "model",
-        "previous_response_id",
-        "prompt",
-        "response_format",
-        "store",
-        "stream",
-        "text.format",
-        "tool_choice",
-        "tools",
-    }
-)
 # These steer how words are chosen; without them the model's own settings hold.
 _SAMPLING = frozenset(
     {
@@ -47,7 +30,7 @@ _SAMPLING = frozenset(
         "top_p",
     }
 )
-_VERBOSITY = "text.verbosity"
+_VERBOSITIES = ("text.verbosity", "verbosity")
 # The one value that every model is known to take.
 _TAKEN_VERBOSITY = "medium"
 # The same limit under the name that the server asks for.
@@ -110,16 +93,6 @@ def find_amendment(error: InvalidRequestError, payload: dict[str, Any]) -> Amend
     return amendment
 
 
-def amended(error: InvalidRequestError, payload: dict[str, Any]) -> dict[str, Any] | None:
-    """A payload without what the server refused, None where nothing of it may go. Shares with the one given."""
-    amendment = find_amendment(error, payload)
-    if amendment is None:
-        return None
-    changed = _copied(payload)
-    amendment.amend(changed)
-    return changed
-
-
 def _can_amend(amendment: Amendment, payload: dict[str, Any]) -> bool:
     return amendment.amend(_copied(payload))
 
@@ -137,7 +110,7 @@ def _amendment(error: InvalidRequestError) -> Amendment | None:
     if code == "invalid_encrypted_content" or _SEAL_TEXT.search(text):
         return Amendment("encrypted_content")
     path = (error.param or "").removeprefix("body.")
-    if not path or _is_kept(path):
+    if not path or is_protected(path):
         return None
     if code == "unsupported_value" or _VALUE_TEXT.match(text):
         return _other_value(path)
@@ -148,15 +121,9 @@ def _amendment(error: InvalidRequestError) -> Amendment | None:
 
 
 def _other_value(path: str) -> Amendment | None:
-    if path == _VERBOSITY:
+    if path in _VERBOSITIES:
         return Amendment("value", path, value=_TAKEN_VERBOSITY)
     return Amendment("value", path) if path in _SAMPLING else None
-
-
-def _is_kept(path: str) -> bool:
-    """Also `text`, for what is in it, and every place inside a list: lists are the input and the tools."""
-    steps = re.split(r"[.\[]", path)
-    return steps[0] in _KEPT or ".".join(steps[:2]) in _KEPT or path == "text" or "[" in path
 
 
 def _drop_seals(payload: dict[str, Any]) -> bool:

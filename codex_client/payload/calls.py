@@ -13,9 +13,7 @@ from typing import Any
 
 from codex_client.items import (
     CustomToolCall,
-    CustomToolCallOutput,
     FunctionCall,
-    FunctionCallOutput,
     LocalShellCall,
     OtherItem,
     ResponseItem,
@@ -40,18 +38,22 @@ def with_fitting_ids(items: Sequence[ResponseItem], max_chars: int | None) -> li
     return [_fitted(item, max_chars) for item in items]
 
 
+def pair_id(item: ResponseItem) -> str | None:
+    """The id by which a call and its output find each other, None for any other item."""
+    return (
+        call_id_of(item) if isinstance(item, FunctionCall | CustomToolCall | LocalShellCall) else answered_call_id(item)
+    )
+
+
+def with_pair_id(item: ResponseItem, call_id: str) -> ResponseItem:
+    """The call, or the output, under another id. The one output without a model of its own goes by `id`."""
+    return item.model_copy(update={"id" if isinstance(item, OtherItem) else "call_id": call_id})
+
+
 def _fitted(item: ResponseItem, max_chars: int) -> ResponseItem:
-    match item:
-        case FunctionCall() | CustomToolCall() | LocalShellCall():
-            name, call_id = "call_id", call_id_of(item)
-        case FunctionCallOutput() | CustomToolCallOutput():
-            name, call_id = "call_id", item.call_id
-        case OtherItem(type="local_shell_call_output"):
-            name, call_id = "id", item.id or ""
-        case _:
-            return item
-    fitting = fitting_id(call_id, max_chars)
-    return item if fitting == call_id else item.model_copy(update={name: fitting})
+    call_id = pair_id(item)
+    fitting = None if call_id is None else fitting_id(call_id, max_chars)
+    return item if fitting is None or fitting == call_id else with_pair_id(item, fitting)
 
 
 def without_orphans(items: Iterable[ResponseItem]) -> list[ResponseItem]:

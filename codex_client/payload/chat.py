@@ -7,7 +7,7 @@ What a server does unasked (`tool_choice` auto, `parallel_tool_calls` true) is l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from codex_client.errors import UnsupportedOperationError
 from codex_client.model_provider import ModelProviderInfo
@@ -28,11 +28,11 @@ _MAX_CALL_ID_CHARS = 40
 class ChatPayloadBuilder:
     """Builds Chat bodies for one server.
 
-    `model` is the one of prompts that name none. `reasoning` holds for prompts that set none; of it only the effort has
-    a field here, a server that shows its reasoning does so unasked. `conversation_id` is the prompt cache key towards
-    OpenAI and Azure; other servers get that key only from a prompt that sets one. `reasoning_field` is the name under
-    which reasoning goes back to the server, "" for not at all, None for what the provider is known to take.
-    `catalogue` and `strict_parameters` as for `ResponsesPayloadBuilder`.
+    `model` is the one of prompts that name none, "" for none. `reasoning` holds for prompts that set none; of it only
+    the effort has a field here, a server that shows its reasoning does so unasked. `conversation_id` is the prompt
+    cache key towards OpenAI and Azure; other servers get that key only from a prompt that sets one. `reasoning_field`
+    is the name under which reasoning goes back to the server, "" for not at all, None for what the provider is known to
+    take. `catalogue` and `strict_parameters` as for `ResponsesPayloadBuilder`.
     """
 
     def __init__(
@@ -59,19 +59,21 @@ class ChatPayloadBuilder:
         """A new body that shares nothing with the prompt.
 
         `prompt.extra` is merged in last, key by key at the top level, and wins. Raises `UnsupportedOperationError`
-        for what the Chat API has no form for, `InvalidPayloadError` for a history that it would refuse.
+        for what the Chat API has no form for, `InvalidPayloadError` for a history that it would refuse, without a
+        model, and for an effort or a verbosity that the model does not take.
         """
         _check_supported(prompt)
         extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
         model, reasoning = chosen_model(
             prompt, model=self._model, reasoning=self._reasoning, backend=self._backend, catalogue=self._catalogue
         )
+        tool_fields = _tool_fields(prompt, extra, takes_custom=self._backend.takes_custom_tools)
         payload = {
             "model": model,
-            "messages": self._messages(prompt, extra),
+            "messages": self._messages(prompt, extra, custom_calls=_offers_custom(tool_fields | extra)),
             "stream": True,
             "stream_options": {"include_usage": True} if self._provider.include_usage else None,
-            **_tool_fields(prompt, extra),
+            **tool_fields,
             "reasoning_effort": None if reasoning is None else reasoning.effort,
             "verbosity": prompt.verbosity,
             "service_tier": prompt.service_tier,
@@ -88,7 +90,7 @@ class ChatPayloadBuilder:
     def _default_cache_key(self, prompt: Prompt) -> str | None:
         return (prompt.conversation_id or self._conversation_id) if self._backend.takes_cache_key else None
 
-    def _messages(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _messages(self, prompt: Prompt, extra: Mapping[str, Any], *, custom_calls: bool) -> list[dict[str, Any]]:
         may_be_empty, backend = "messages" in extra, self._backend
         most_chars = None if backend.max_call_id_chars is None else min(backend.max_call_id_chars, _MAX_CALL_ID_CHARS)
         messages = chat_messages(
@@ -96,6 +98,7 @@ class ChatPayloadBuilder:
             instructions=prompt.instructions,
             reasoning_field=self._reasoning_field,
             tool_media=backend.takes_tool_media,
+            custom_calls=custom_calls,
         )
         # The instructions alone ask for nothing.
         check_not_empty(messages[1:] if prompt.instructions else messages, may_be_empty=may_be_empty)
@@ -112,8 +115,17 @@ def _check_supported(prompt: Prompt) -> None:
         )
 
 
-def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:
-    tools = chat_tools(prompt.tools)
+def _offers_custom(fields: Mapping[str, Any]) -> bool:
+    """Whether a custom tool is on offer, so that the server takes calls of such tools."""
+    tools: Any = fields.get("tools")
+    return isinstance(tools, list) and any(
+        isinstance(tool, dict) and cast("dict[str, Any]", tool).get("type") == "custom"
+        for tool in cast("list[Any]", tools)
+    )
+
+
+def _tool_fields(prompt: Prompt, extra: Mapping[str, Any], *, takes_custom: bool) -> dict[str, Any]:
+    tools = chat_tools(prompt.tools, takes_custom=takes_custom)
     elsewhere = "tools" in extra
     if not elsewhere:
         check_tool_choice(prompt.tool_choice, tools)

@@ -38,16 +38,22 @@ _LEFT_OUT = frozenset({"web_search_call", "reasoning"})
 
 
 def chat_messages(
-    items: Iterable[ResponseItem], *, instructions: str, reasoning_field: str, tool_media: bool
+    items: Iterable[ResponseItem],
+    *,
+    instructions: str,
+    reasoning_field: str,
+    tool_media: bool,
+    custom_calls: bool = False,
 ) -> list[dict[str, Any]]:
     """The messages, `instructions` first. Every call among `items` must have its output.
 
     `reasoning_field`: the name under which reasoning goes back, "" for not at all. `tool_media`: whether images may
-    stand in a tool's answer. Web searches, which a Responses server did itself, have no form here and are left out, as
+    stand in a tool's answer. `custom_calls`: whether the server takes calls of free-form tools as what they are. Web
+    searches, which a Responses server did itself, have no form here and are left out, as
     codex does. Other items without a form are refused: the model might miss them.
     """
     carried = [item for item in items if _is_carried(item)]
-    writer = _Writer(carried, reasoning_field=reasoning_field, tool_media=tool_media)
+    writer = _Writer(carried, reasoning_field=reasoning_field, tool_media=tool_media, custom_calls=custom_calls)
     if instructions:
         writer.messages.append({"role": "system", "content": instructions})
     writer.write(carried)
@@ -55,12 +61,15 @@ def chat_messages(
 
 
 class _Writer:
-    def __init__(self, items: list[ResponseItem], *, reasoning_field: str, tool_media: bool) -> None:
+    def __init__(
+        self, items: list[ResponseItem], *, reasoning_field: str, tool_media: bool, custom_calls: bool
+    ) -> None:
         self.messages: list[dict[str, Any]] = []
         self._outputs = {call_id: item for item in items if (call_id := answered_call_id(item)) is not None}
         self._thoughts = _thoughts(items, reasoning_field)
         self._reasoning_field = reasoning_field
         self._tool_media = tool_media
+        self._custom_calls = custom_calls
         self._step = _Step()
 
     def write(self, items: list[ResponseItem]) -> None:
@@ -70,7 +79,7 @@ class _Writer:
                 case Message(role="assistant"):
                     self._step.say(item, thought)
                 case FunctionCall() | CustomToolCall() | LocalShellCall():
-                    self._step.call(item, thought)
+                    self._step.call(call_id_of(item), _tool_call(item, custom_calls=self._custom_calls), thought)
                 case Reasoning():
                     pass
                 case Message():
@@ -127,10 +136,10 @@ class _Step:
             self._just_said = content
             self._drafts.append(_Draft({"role": "assistant", "content": content, **kept_extras(message)}, thought))
 
-    def call(self, call: ToolCallItem, thought: Thought) -> None:
+    def call(self, call_id: str, fields: dict[str, Any], thought: Thought) -> None:
         self._just_said = None
-        self.call_ids.append(call_id_of(call))
-        self._calls.append(_tool_call(call))
+        self.call_ids.append(call_id)
+        self._calls.append(fields)
         self._called = self._called.and_then(thought, "\n")
 
     def messages(self, reasoning_field: str) -> list[dict[str, Any]]:
@@ -148,14 +157,17 @@ def _message(message: Message) -> dict[str, Any]:
     return {"role": role, "content": content, **kept_extras(message)}
 
 
-def _tool_call(call: ToolCallItem) -> dict[str, Any]:
-    """Every call as a function call, the one kind that all servers know.
+def _tool_call(call: ToolCallItem, *, custom_calls: bool) -> dict[str, Any]:
+    """The call as a function call, the one kind that all servers know, unless the server takes custom ones.
 
     Servers and chat templates parse `arguments`, so it must be JSON: no arguments are {}, raw input is wrapped as
     {"input": …}, which is what a FunctionTool with one parameter `input` would have got. A local shell call is a call
     of `shell` with its action.
     """
     match call:
+        case CustomToolCall() if custom_calls:
+            custom = {"name": call.name, "input": call.input}
+            return {"id": call_id_of(call), "type": "custom", "custom": custom, **kept_extras(call)}
         case FunctionCall():
             name, arguments = call.name, call.arguments if call.arguments.strip() else "{}"
         case CustomToolCall():

@@ -40,7 +40,7 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 # The output types that answer a call. Codex answers its local shell calls by function_call_output; the API's own type
 # for it is local_shell_call_output, whose `id` is the call's.
-_ANSWERS = {
+ANSWERS = {
     "function_call": ("function_call_output",),
     "custom_tool_call": ("custom_tool_call_output",),
     "local_shell_call": ("function_call_output", "local_shell_call_output"),
@@ -55,7 +55,7 @@ def checked_items(prompt: Prompt, *, continues: bool = False, may_be_empty: bool
     `ghost_snapshot` is codex's local note on the working directory and never sent.
     """
     items = {index: item for index, item in enumerate(prompt.items) if item.type != "ghost_snapshot"}
-    if all(_is_blank(item) for item in items.values()):
+    if all(is_blank(item) for item in items.values()):
         items = {}
     check_not_empty(items.values(), may_be_empty=may_be_empty)
     items = {index: _as_known(f"input[{index}]", item) for index, item in items.items()}
@@ -104,7 +104,7 @@ def answered_call_id(item: ResponseItem) -> str | None:
 
 def answers(output: ResponseItem, call: ToolCallItem) -> bool:
     """Whether an output is of the sort that answers such a call."""
-    return output.type in _ANSWERS[call.type]
+    return output.type in ANSWERS[call.type]
 
 
 def content_parts(item: ResponseItem) -> Sequence[ContentPart]:
@@ -118,7 +118,8 @@ def content_parts(item: ResponseItem) -> Sequence[ContentPart]:
             return ()
 
 
-def _is_blank(item: ResponseItem) -> bool:
+def is_blank(item: ResponseItem) -> bool:
+    """Whether it is a message that says nothing."""
     return isinstance(item, Message) and all(
         isinstance(part, InputText | OutputText) and not part.text.strip() for part in item.content
     )
@@ -217,9 +218,9 @@ def _check_output(place: str, kind: str, call_id: str, call: ToolCallItem | None
             f"{place}, answers call {call_id!r}, which does not come before it; "
             "keep the call in the input, ahead of its output"
         )
-    if call is not None and kind not in _ANSWERS[call.type]:
+    if call is not None and kind not in ANSWERS[call.type]:
         raise InvalidPayloadError(
-            f"{place}, answers call {call_id!r}, which is a {call.type}; answer that by a {_ANSWERS[call.type][0]}"
+            f"{place}, answers call {call_id!r}, which is a {call.type}; answer that by a {ANSWERS[call.type][0]}"
         )
 
 
@@ -228,6 +229,6 @@ def _check_all_answered(calls: dict[str, ToolCallItem], answered: set[str]) -> N
     for call_id, call in calls.items():
         if call_id not in answered:
             raise InvalidPayloadError(
-                f"call {call_id!r} (a {call.type}) has no output; add a {_ANSWERS[call.type][0]} with this call_id "
+                f"call {call_id!r} (a {call.type}) has no output; add a {ANSWERS[call.type][0]} with this call_id "
                 "(its output may be 'aborted' where the tool was not run), or remove the call"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ from codex_client.payload.paths import is_at, take_at
 
 if TYPE_CHECKING:
     from codex_client.payload.amend import Amendment
+
+# This library, and what runs it: the retries, and the blocks of `async with`.
+_NOT_THE_CALLERS = frozenset({"codex_client", "contextlib", "tenacity"})
 
 
 class RefusedFields:
@@ -37,8 +41,10 @@ class RefusedFields:
     def learn(self, payload: dict[str, Any], amendment: Amendment) -> None:
         """The server has refused a field of this payload: it is treated so from now on, with this model."""
         model = _model_of(payload)
+        if amendment in self._learnt.get(model, ()):
+            return
+        warn_dropped(f"{self._server} refused {amendment.fault} for the model {model!r}; it is {amendment.remedy}")
         self._learnt.setdefault(model, []).append(amendment)
-        self._warn(f"{self._server} refused {amendment.fault} for the model {model!r}; it is {amendment.remedy}")
 
     def _leave_out(self, payload: dict[str, Any], path: str) -> None:
         refusal = f"{self._server} refuses the parameter {path!r}"
@@ -46,13 +52,20 @@ class RefusedFields:
             raise UnsupportedParameterError(
                 f"{refusal}; leave it out, or do without `strict_parameters` to have that done", parameter=path
             )
-        take_at(payload, path)
         if path not in self._told:
+            warn_dropped(f"{refusal}; it is left out of every request")
             self._told.add(path)
-            self._warn(f"{refusal}; it is left out of every request")
+        take_at(payload, path)
 
-    def _warn(self, text: str) -> None:
-        warnings.warn(text, DroppedParameterWarning, stacklevel=4)
+
+def warn_dropped(text: str) -> None:
+    """A `DroppedParameterWarning` at the caller's line. A program may make an error of it: what is remembered of the
+    fault is remembered afterwards, so that each request raises.
+    """
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLERS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, DroppedParameterWarning, stacklevel=level)
 
 
 def _model_of(payload: dict[str, Any]) -> str:

@@ -38,6 +38,8 @@ from codex_client.payload.tools import check_tool_choice, responses_tool_choice,
 from codex_client.prompt import Prompt, ReasoningOptions
 from codex_client.schema import strict_schema
 
+# The encrypted form of reasoning is all that a server which keeps nothing can be given back.
+_SEALS = "reasoning.encrypted_content"
 # The API demands a name; this is the one that codex gives to every schema.
 _SCHEMA_NAME = "codex_output_schema"
 
@@ -45,10 +47,10 @@ _SCHEMA_NAME = "codex_output_schema"
 class ResponsesPayloadBuilder:
     """Builds Responses bodies for one server.
 
-    `model` is the one of prompts that name none; `conversation_id` the prompt cache key of prompts that bring neither
-    that nor a conversation of their own; `reasoning` holds for prompts that set none. `catalogue`: what is known of
-    models. `strict_parameters`: what the server is known to refuse is an `UnsupportedParameterError`, and not left out
-    with a `DroppedParameterWarning` (one for each field).
+    `model` is the one of prompts that name none, "" for none; `conversation_id` the prompt cache key of prompts that
+    bring neither that nor a conversation of their own; `reasoning` holds for prompts that set none. `catalogue`: what
+    is known of models. `strict_parameters`: what the server is known to refuse is an `UnsupportedParameterError`, and
+    not left out with a `DroppedParameterWarning` (one for each field).
     `store` asks the server to keep the response, and makes item ids known to it: only then, or with
     `previous_response_id`, are they sent. Item ids of a response that was not kept are answered by 404 ("items are
     not persisted when `store` is set to false"); what an item says stands in its other fields.
@@ -78,8 +80,9 @@ class ResponsesPayloadBuilder:
         """A new body that shares nothing with the prompt.
 
         `prompt.extra` is merged in last, key by key at the top level, and wins, but not over what the server demands.
-        Raises `InvalidPayloadError` for a prompt that the API would refuse in any case, `ConfigurationError` for an
-        effort that the model does not take and for storing where nothing is stored, `UnsupportedParameterError`.
+        Raises `InvalidPayloadError` for a prompt that the API would refuse in any case, or without a model, or with an
+        effort or a verbosity that the model does not take; `ConfigurationError` for storing where nothing is stored,
+        `UnsupportedParameterError`.
         """
         extra: dict[str, Any] = plain(prompt.extra or {}, name="extra")
         model, reasoning = chosen_model(
@@ -94,8 +97,7 @@ class ResponsesPayloadBuilder:
             "reasoning": None if reasoning is None else _reasoning(reasoning),
             "store": self._store,
             "stream": True,
-            # The encrypted form is all that a server which keeps nothing can be given back.
-            "include": None if reasoning is None else ["reasoning.encrypted_content"],
+            "include": None if reasoning is None else [_SEALS],
             "service_tier": prompt.service_tier,
             "prompt_cache_key": prompt.prompt_cache_key or prompt.conversation_id or self._conversation_id or None,
             "text": _text(prompt) or None,
@@ -119,6 +121,9 @@ class ResponsesPayloadBuilder:
             raise ConfigurationError(
                 f"{self._provider.name} stores no responses; leave `store` out, or set it to False"
             )
+        include: Any = body.get("include") or []
+        if not backend.stores and isinstance(include, list) and _SEALS not in include:
+            body["include"] = [*cast("list[Any]", include), _SEALS]
         text: Any = body.get("text", {})
         if backend.default_verbosity and isinstance(text, dict) and "verbosity" not in text:
             verbosity = default_verbosity(self._catalogue.get(str(body["model"])), backend)
@@ -126,18 +131,31 @@ class ResponsesPayloadBuilder:
                 body["text"] = {"verbosity": verbosity, **cast("dict[str, Any]", text)}
 
     def _items(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[ResponseItem]:
-        references = [index for index, item in enumerate(prompt.items) if item.type == "item_reference"]
-        if references and not self._backend.stores:
-            raise InvalidPayloadError(
-                f"input[{references[0]}] is an item_reference, and {self._provider.name} keeps no items; "
-                "give the item itself"
-            )
+        references = [f"input[{index}]" for index, item in enumerate(prompt.items) if item.type == "item_reference"]
+        if not self._backend.stores:
+            self._check_kept_by_nobody(prompt, extra, references)
         items = checked_items(
             prompt,
             continues=_continues(prompt, extra) or bool(references),
             may_be_empty=_may_be_empty(prompt, extra),
         )
         return with_fitting_ids(items, self._backend.max_call_id_chars)
+
+    def _check_kept_by_nobody(self, prompt: Prompt, extra: Mapping[str, Any], references: Sequence[str]) -> None:
+        """Raises `InvalidPayloadError` for what only a server that stores things can look up."""
+        own = {"previous_response_id": prompt.previous_response_id}
+        named = [name for name in ("previous_response_id", "conversation", "prompt") if extra.get(name, own.get(name))]
+        if named:
+            raise InvalidPayloadError(
+                f"{named[0]} names what {self._provider.name} would have to keep, and it keeps nothing; send the "
+                "instructions and the whole history as input, as Prompt.with_history does",
+                param=named[0],
+            )
+        if references:
+            raise InvalidPayloadError(
+                f"{references[0]} is an item_reference, and {self._provider.name} keeps no items; give the item itself",
+                param=references[0],
+            )
 
     def _instructed(self, prompt: Prompt, items: list[ResponseItem]) -> tuple[str, list[ResponseItem]]:
         """The instructions and the items, without system messages where the server refuses them.
@@ -210,7 +228,9 @@ def _may_be_empty(prompt: Prompt, extra: Mapping[str, Any]) -> bool:
 
 
 def _leading_system_texts(items: Sequence[ResponseItem]) -> list[str]:
-    """Those of the system messages before anything else; instructions hold nothing but text."""
+    """Those of the system messages before anything else, none where there is nothing else: instructions hold nothing
+    but text, and ask for nothing.
+    """
     texts: list[str] = []
     for item in items:
         if not isinstance(item, Message) or item.role != "system":
@@ -218,7 +238,7 @@ def _leading_system_texts(items: Sequence[ResponseItem]) -> list[str]:
         if not all(isinstance(part, InputText) for part in item.content):
             break
         texts.append(item.text)
-    return texts
+    return texts if len(texts) < len(items) else []
 
 
 def _tool_fields(prompt: Prompt, extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -37,9 +38,9 @@ def responses_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
     return _converted(tools, responses_tool)
 
 
-def chat_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+def chat_tools(tools: Iterable[Tool], *, takes_custom: bool = False) -> list[dict[str, Any]]:
     """All of a prompt's tools as the Chat API takes them. Raises as `responses_tools` and `chat_tool` do."""
-    return _converted(tools, chat_tool)
+    return _converted(tools, partial(chat_tool, takes_custom=takes_custom))
 
 
 def responses_tool(tool: Tool) -> dict[str, Any]:
@@ -50,10 +51,14 @@ def responses_tool(tool: Tool) -> dict[str, Any]:
     return chat_tool_to_responses(tool.definition) if isinstance(tool, RawTool) else _flat(tool)
 
 
-def chat_tool(tool: Tool) -> dict[str, Any]:
-    """The tool as the Chat API takes it. Raises `UnsupportedOperationError` for what that API has no form for."""
+def chat_tool(tool: Tool, *, takes_custom: bool = False) -> dict[str, Any]:
+    """The tool as the Chat API takes it; `takes_custom`: as OpenAI's own does, which has free-form tools too.
+
+    Raises `UnsupportedOperationError` for what that API has no form for.
+    """
     _check_is_tool(tool)
-    return responses_tool_to_chat(tool.definition if isinstance(tool, RawTool) else _flat(tool))
+    flat = tool.definition if isinstance(tool, RawTool) else _flat(tool)
+    return responses_tool_to_chat(flat, takes_custom=takes_custom)
 
 
 def chat_tool_to_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,16 +79,19 @@ def chat_tool_to_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
             return plain(tool)
 
 
-def responses_tool_to_chat(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """A flat function nested; a Chat-shaped tool untouched, whatever it is.
+def responses_tool_to_chat(tool: Mapping[str, Any], *, takes_custom: bool = False) -> dict[str, Any]:
+    """A flat function nested, and a custom tool where the server takes those; a Chat-shaped tool untouched, whatever
+    it is.
 
-    Raises `UnsupportedOperationError` for the rest: custom, local_shell, web_search and the like have no form that
-    Chat servers share. Codex drops them without a word; a model that lacks a tool it was promised is worse than an
-    error.
+    Raises `UnsupportedOperationError` for the rest: local_shell, web_search and the like have no form that Chat servers
+    share. Codex drops them without a word; a model that lacks a tool it was promised is worse than an error.
     """
     if _nested(tool) is not None:
         return plain(tool)
     kind = tool.get("type")
+    if kind == "custom" and takes_custom:
+        custom: dict[str, Any] = {key: plain(field) for key, field in tool.items() if key != "type"}
+        return {"type": "custom", "custom": custom | _nested_format(custom)}
     if kind != "function":
         raise UnsupportedOperationError(
             f"the Chat Completions API has no form for a tool of type {kind!r}; {_instead(kind)}"
@@ -252,6 +260,16 @@ def _flat_format(nested: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(form, dict) or "grammar" not in form:
         return {}
     return {"format": {"type": "grammar", **cast("dict[str, Any]", form)["grammar"]}}
+
+
+def _nested_format(flat: dict[str, Any]) -> dict[str, Any]:
+    """The way back of `_flat_format`."""
+    given: Any = flat.get("format")
+    form = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    if form.get("type") != "grammar" or "grammar" in form:
+        return {}
+    grammar = {key: field for key, field in form.items() if key != "type"}
+    return {"format": {"type": "grammar", "grammar": grammar}}
 
 
 def _instead(kind: object) -> str:

@@ -99,7 +99,9 @@ class AccountServer(ReplayServer):
 
     def provider(self, wire_api: WireApi | Literal["responses", "chat"] = WireApi.RESPONSES) -> ModelProviderInfo:
         """The backend as a provider; a credential comes from `auth`."""
-        return ModelProviderInfo(name="chatgpt", base_url=self.base_url, wire_api=WireApi(wire_api))
+        return ModelProviderInfo(
+            name="chatgpt", base_url=self.base_url, wire_api=WireApi(wire_api), profile="chatgpt-codex"
+        )
 
     def now(self) -> float:
         """Unix seconds by the server's clock."""

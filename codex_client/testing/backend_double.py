@@ -101,9 +101,9 @@ class BackendDouble:
         return Reply.from_events(events, headers=headers)
 
     def _events(self, account: ServerAccount, body: dict[str, Any], model: str) -> list[Event]:
-        """A turn; with reasoning where its encrypted form was asked for."""
+        """A turn; with reasoning where that was asked for, and its encrypted form."""
         response_id = f"resp_{next(self._numbers)}"
-        if "reasoning.encrypted_content" not in (body.get("include") or ()):
+        if not body.get("reasoning") or "reasoning.encrypted_content" not in (body.get("include") or ()):
             return responses_turn(self._settings.text, response_id=response_id, model=model)
         seal = f"gAAAA{secrets.token_urlsafe(24)}"
         self._seals[seal] = account

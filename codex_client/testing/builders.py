@@ -243,11 +243,17 @@ def responses_usage(usage: TokenUsage | Mapping[str, Any] | None) -> Event | Non
         return None if usage is None else dict(usage)
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "input_tokens_details": cache_counts(usage),
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_output_tokens},
         "total_tokens": usage.total_tokens,
     }
+
+
+def cache_counts(usage: TokenUsage) -> Event:
+    """The counts of the prompt cache; what was written only where that is known."""
+    written = {} if usage.cache_write_tokens is None else {"cache_write_tokens": usage.cache_write_tokens}
+    return {"cached_tokens": usage.cached_input_tokens, **written}
 
 
 def _response(response_id: str, model: str, status: str, **fields: Any) -> Event:

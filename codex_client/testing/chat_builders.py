@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from codex_client.aggregate import ToolCall
 from codex_client.model_variants import TokenUsage
-from codex_client.testing.builders import DEFAULT_USAGE, Event
+from codex_client.testing.builders import DEFAULT_USAGE, Event, cache_counts
 from codex_client.testing.turns import tokens_of, words_of
 
 ReasoningKey: TypeAlias = Literal["reasoning_content", "reasoning"]
@@ -83,7 +83,7 @@ def chat_usage(usage: TokenUsage | Mapping[str, Any] | None) -> Event | None:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens, "audio_tokens": 0},
+        "prompt_tokens_details": {**cache_counts(usage), "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_output_tokens,
             "audio_tokens": 0,

@@ -27,6 +27,24 @@ def test_every_error_has_an_answer_in_openais_shape(kind: type[CodexError]) -> N
 
 
 @pytest.mark.parametrize(
+    "said, told",
+    [
+        ("no frame for 5 s; raise `Timeouts.idle` or check the provider's status",
+         "no frame for 5 s; check the provider's status"),
+        ("no API key for provider 'x'; set X_KEY, or pass auth=", "no API key for provider 'x'; set X_KEY"),
+        ("garbled; ask again, or with a shorter history; GuardPolicy(garbled=False) lets such output through",
+         "garbled; ask again, or with a shorter history"),
+        ("it takes low; ask for it, or give the client a `catalogue` that knows better", "it takes low; ask for it"),
+        ("no model given; name one, such as connect('m') or Prompt(…, model='m'), or set M", "no model given; set M"),
+        ("restarted; use RestartPolicy(after_output='raise')", "restarted"),
+        ("RetryPolicy was in what happened", "RetryPolicy was in what happened"),
+    ],
+)  # fmt: skip
+def test_advice_that_only_a_program_in_python_can_follow_is_not_given(said: str, told: str) -> None:
+    assert error_object(CodexError(said))["message"] == told
+
+
+@pytest.mark.parametrize(
     "error, status, kind, code",
     [
         (errors.ContextWindowExceededError("x"), 400, "invalid_request_error", "context_length_exceeded"),

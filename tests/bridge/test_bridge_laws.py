@@ -25,7 +25,9 @@ from tests.support.bridged import (
     ALL_FORMATS,
     CREATED,
     MODEL,
+    OWN_ID,
     Turn,
+    asked,
     chat_chunks,
     decode_body,
     decode_chat,
@@ -54,7 +56,7 @@ def check_chat_stream(turn: Turn) -> None:
     check_end(turn, decoded)
     if turn.failure is None:
         assert whole.token_usage == source.token_usage
-        assert whole.response_id == turn.told_id(f"chatcmpl-{CREATED}")
+        assert whole.response_id == turn.told_id
         assert whole.finish_reason == ("tool_calls" if source.tool_calls else "stop")
 
 
@@ -74,8 +76,8 @@ def check_end(turn: Turn, decoded: Turn) -> None:
 def check_chat_whole(turn: Turn) -> None:
     """W5: the message is the one that the chunks add up to, in every form of reasoning."""
     for form in ALL_FORMATS:
-        chunks = chat_chunks(turn, reasoning=form)
-        completion = chat_completion(turn.whole, model=MODEL, created=CREATED, reasoning=form)
+        chunks = chat_chunks(turn, asked(form))
+        completion = chat_completion(turn.whole, model=MODEL, created=CREATED, response_id=OWN_ID, request=asked(form))
         message = completion["choices"][0]["message"]
         texts = {name: message[name] for name in ("content", "refusal", "reasoning_content") if message.get(name)}
         assert texts == joined(chunks)
@@ -83,7 +85,7 @@ def check_chat_whole(turn: Turn) -> None:
         assert [call["id"] for call in message.get("tool_calls", ())] == [call["id"] for call in calls]
         assert [entry["index"] for entry in calls] == list(range(len(calls)))
     if turn.failure is None:
-        given = chat_completion(turn.whole, model=MODEL, created=CREATED)
+        given = chat_completion(turn.whole, model=MODEL, created=CREATED, response_id=OWN_ID)
         decoded = decode_body(ChatDecoder(), given)
         source = turn.whole
         assert (decoded.text, decoded.refusal, decoded.tool_calls) == (source.text, source.refusal, source.tool_calls)
@@ -101,7 +103,7 @@ def check_think_tags(turn: Turn) -> None:
     """Where the model thinks first and then speaks, its tagged text comes apart again, and no tag is ever cut."""
     pieces = [
         piece
-        for delta in deltas(chat_chunks(turn, reasoning=ReasoningFormat.THINK_TAGS))
+        for delta in deltas(chat_chunks(turn, asked(ReasoningFormat.THINK_TAGS)))
         if (piece := delta.get("content"))
     ]
     text = "".join(pieces)
@@ -121,10 +123,11 @@ def check_responses(turn: Turn) -> None:
     if turn.failure is not None:
         assert whole.items == source.items
         return
-    own_id = turn.told_id(f"resp_{CREATED}")
-    assert whole == replace(source, response_id=own_id)
-    given = response_object(turn.whole, model=MODEL, created=CREATED, response_id=own_id)
-    assert in_responses_terms(decode_body(ResponsesDecoder(), given)) == replace(source, response_id=own_id)
+    source = replace(source, response_id=turn.told_id)
+    assert whole == source
+    told = replace(turn.whole, response_id=turn.told_id)
+    given = response_object(told, model=MODEL, created=CREATED, response_id=OWN_ID)
+    assert in_responses_terms(decode_body(ResponsesDecoder(), given)) == source
     assert given == events[-1]["response"] or made_up_differently(turn)
 
 
@@ -154,15 +157,27 @@ def check_openai_types(turn: Turn) -> None:
             ChatCompletionChunk.model_validate(chunk, strict=True)
     if any(item.type not in KNOWN_ITEMS for item in turn.whole.items):
         return
-    ChatCompletion.model_validate(chat_completion(turn.whole, model=MODEL, created=CREATED), strict=True)
-    Response.model_validate(response_object(turn.whole, model=MODEL, created=CREATED), strict=True)
+    completion = chat_completion(turn.whole, model=MODEL, created=CREATED, response_id=OWN_ID)
+    ChatCompletion.model_validate(completion, strict=True)
+    whole = response_object(turn.whole, model=MODEL, created=CREATED, response_id=OWN_ID)
+    Response.model_validate(with_cache_writes(whole), strict=True)
     events = responses_events(turn)
     for event in events:
+        if "response" in event:
+            event = {**event, "response": with_cache_writes(event["response"])}
         if event["type"] == "response.failed":
             # The list of codes there is shorter than that of the codes that OpenAI's servers send.
             event = json.loads(json.dumps(event))
             event["response"]["error"]["code"] = "server_error"
         stream_event_types().validate_python(event, strict=True)
+
+
+def with_cache_writes(response: dict[str, Any]) -> dict[str, Any]:
+    """OpenAI's types demand this count, which is left out where no server told it."""
+    if response["usage"] is None:
+        return response
+    details = {"cache_write_tokens": 0, **response["usage"]["input_tokens_details"]}
+    return {**response, "usage": {**response["usage"], "input_tokens_details": details}}
 
 
 def is_custom(chunk: dict[str, Any]) -> bool:

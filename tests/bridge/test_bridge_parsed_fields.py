@@ -12,14 +12,15 @@ from codex_client.model_provider import WireApi
 
 BOTH = [WireApi.RESPONSES, WireApi.CHAT]
 CALL = {"type": "function_call", "call_id": "call_1", "name": "get", "arguments": "{}", "status": "completed"}
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "1"}
 TEXT = {"type": "output_text", "text": "Hi", "annotations": []}
 
 
 @pytest.mark.parametrize("upstream", BOTH)
 def test_items_of_responses_lose_what_was_parsed(upstream: WireApi) -> None:
     message = {"type": "message", "role": "assistant", "content": [{**TEXT, "parsed": None}]}
-    body: Any = {"input": [message, {**CALL, "parsed_arguments": {"a": 1}}]}
-    first, second = parse_responses_request(body, upstream=upstream).prompt.items
+    body: Any = {"input": [message, {**CALL, "parsed_arguments": {"a": 1}}, OUTPUT]}
+    first, second, _ = parse_responses_request(body, upstream=upstream).prompt.items
     assert dump_item(first)["content"] == [TEXT]
     assert dump_item(second) == CALL
 
@@ -44,8 +45,9 @@ def test_messages_of_chat_lose_what_was_parsed(upstream: WireApi) -> None:
         "parsed": {"a": 1},
         "tool_calls": [{**call, "parsed_arguments": {}}],
     }
-    request = parse_chat_request({"messages": [message]}, upstream=upstream)
-    first, second = request.prompt.items
+    answer = {"role": "tool", "tool_call_id": "call_1", "content": "1"}
+    request = parse_chat_request({"messages": [message, answer]}, upstream=upstream)
+    first, second, _ = request.prompt.items
     assert dump_item(first) == {
         "type": "message",
         "role": "assistant",

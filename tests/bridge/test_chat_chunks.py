@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from codex_client import errors
-from codex_client.bridge.chat_chunks import ChatChunks, finish_reason_of
+from codex_client.aggregate import CollectedResponse
+from codex_client.bridge.chat_chunks import ChatChunks
 from codex_client.bridge.completion import chat_completion
 from codex_client.bridge.reasoning import ReasoningFormat
+from codex_client.bridge.requests import BridgedRequest
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.events import (
     Completed,
@@ -36,6 +38,7 @@ from codex_client.items import (
     parse_item,
 )
 from codex_client.model_variants import RateLimitSnapshot, TokenUsage
+from codex_client.prompt import Prompt
 from tests.support.bridged import deltas, joined
 from tests.support.collected import collected
 
@@ -43,8 +46,12 @@ USAGE = TokenUsage(input_tokens=10, cached_input_tokens=4, output_tokens=7, reas
 CALL = FunctionCall(call_id="call_a", name="f", arguments='{"x":1}')
 
 
-def encoder(**options: Any) -> ChatChunks:
-    return ChatChunks(**{"model": "m", "created": 5, **options})
+def asking(**options: Any) -> BridgedRequest:
+    return BridgedRequest(prompt=Prompt(""), **options)
+
+
+def encoder(**asked: Any) -> ChatChunks:
+    return ChatChunks(model="m", created=5, response_id="own", request=asking(**asked))
 
 
 def chunks_of(*events: ResponseEvent, failure: CodexError | None = None, **options: Any) -> list[dict[str, Any]]:
@@ -74,12 +81,11 @@ def test_nothing_is_given_before_the_first_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "given, wanted", [([Created("r1")], "r1"), ([Created("r0"), Created("r1")], "r1"), ([], "chatcmpl-5")]
+    "given, wanted", [([Created("r1")], "r1"), ([Created("r0"), Created("r1"), Created("")], "r1"), ([], "own")]
 )
 def test_the_id_is_that_of_the_turn_as_it_was_begun_last(given: list[ResponseEvent], wanted: str) -> None:
     later = [OutputTextDelta("a"), Created("r9"), OutputTextDelta("b"), Completed("r9")]
     assert {each["id"] for each in chunks_of(*given, *later)} == {wanted}
-    assert {each["id"] for each in chunks_of(*given, *later, completion_id="own")} == {"own"}
 
 
 def test_an_answer_without_output_has_the_id_that_its_end_tells() -> None:
@@ -193,21 +199,23 @@ THINKING: list[ResponseEvent] = [
 def test_reasoning_has_the_same_form_in_both_modes(form: str, wanted: dict[str, str]) -> None:
     """W2."""
     reasoning = ReasoningFormat(form)
-    assert joined(chunks_of(*THINKING, reasoning=reasoning)) == wanted
-    whole = chat_completion(collected(THINKING), model="m", created=5, reasoning=reasoning)
+    assert joined(chunks_of(*THINKING, reasoning_format=reasoning)) == wanted
+    whole = chat_completion(
+        collected(THINKING), model="m", created=5, response_id="own", request=asking(reasoning_format=reasoning)
+    )
     message = whole["choices"][0]["message"]
     assert {name: message[name] for name in ("reasoning_content", "content") if name in message} == wanted
 
 
 @pytest.mark.parametrize("after", [RefusalDelta("No."), OutputItemAdded(CALL, 2), Completed("r1")])
 def test_think_tags_are_closed_before_all_that_is_no_reasoning(after: ResponseEvent) -> None:
-    given = chunks_of(ReasoningContentDelta("hm"), after, reasoning=ReasoningFormat.THINK_TAGS)
+    given = chunks_of(ReasoningContentDelta("hm"), after, reasoning_format=ReasoningFormat.THINK_TAGS)
     assert joined(given)["content"] == "<think>\nhm\n</think>\n\n"
 
 
 def test_tags_open_again_where_the_model_thinks_again() -> None:
     events = [ReasoningContentDelta("a"), OutputTextDelta("b", 1), ReasoningContentDelta("c", 0, 2), Completed("r1")]
-    given = joined(chunks_of(*events, reasoning=ReasoningFormat.THINK_TAGS))
+    given = joined(chunks_of(*events, reasoning_format=ReasoningFormat.THINK_TAGS))
     assert given["content"] == "<think>\na\n</think>\n\nb<think>\nc\n</think>\n\n"
 
 
@@ -220,8 +228,8 @@ def test_encrypted_reasoning_goes_along_for_the_next_turn() -> None:
         {"type": "reasoning.encrypted", "data": "gAAA", "format": "openai-responses-v1", "id": "rs_1"},
     ]
     assert {"reasoning_details": details} in deltas(chunks_of(OutputItemDone(ENCRYPTED, 0)))
-    assert not chunks_of(OutputItemDone(ENCRYPTED, 0), reasoning=ReasoningFormat.NONE)
-    whole = chat_completion(collected([OutputItemDone(ENCRYPTED, 0)]), model="m", created=5)
+    assert not chunks_of(OutputItemDone(ENCRYPTED, 0), reasoning_format=ReasoningFormat.NONE)
+    whole = chat_completion(collected([OutputItemDone(ENCRYPTED, 0)]), model="m", created=5, response_id="own")
     assert whole["choices"][0]["message"]["reasoning_details"] == details
 
 
@@ -265,7 +273,8 @@ def test_an_answer_that_was_cut_short_ends_with_its_finish_reason_and_usage(reas
     given = chunks_of(Created("r1"), OutputTextDelta("a"), failure=error, include_usage=True)
     assert given[-2]["choices"] == [{"index": 0, "delta": {}, "finish_reason": wanted}]
     assert given[-1]["usage"]["total_tokens"] == 17
-    assert finish_reason_of(error) == wanted
+    whole = chat_completion(collected([OutputTextDelta("a")]), model="m", created=5, response_id="own", error=error)
+    assert whole["choices"][0]["finish_reason"] == wanted
 
 
 def test_any_other_failure_is_one_error_object() -> None:
@@ -290,7 +299,7 @@ def test_a_whole_completion_says_all_that_the_turn_says() -> None:
         OutputItemDone(CustomToolCall(call_id="call_b", name="g", input=""), 3),
         Completed("r1", USAGE),
     ]
-    assert chat_completion(collected(events), model="m", created=5) == {
+    assert chat_completion(collected(events), model="m", created=5, response_id="own") == {
         "id": "r1",
         "object": "chat.completion",
         "created": 5,
@@ -323,8 +332,10 @@ def test_a_whole_completion_says_all_that_the_turn_says() -> None:
 
 
 def test_a_completion_of_nothing_is_still_a_message() -> None:
-    whole = chat_completion(collected([]), model="m", created=5, completion_id="own", finish_reason="length")
+    cut_short = IncompleteResponseError("cut", reason="length")
+    whole = chat_completion(collected([]), model="m", created=5, response_id="own", error=cut_short)
     assert whole["id"] == "own"
     assert whole["choices"][0]["message"] == {"role": "assistant", "content": None, "refusal": None}
     assert (whole["choices"][0]["finish_reason"], whole["usage"]) == ("length", None)
-    assert chat_completion(collected([]), model="m", created=5)["id"] == "chatcmpl-5"
+    assert chat_completion(collected([]), model="m", created=5, response_id="own")["id"] == "own"
+    assert chat_completion(CollectedResponse("r1"), model="m", created=5, response_id="own")["id"] == "r1"

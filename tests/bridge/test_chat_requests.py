@@ -30,7 +30,7 @@ from codex_client.model_provider import WireApi
 from codex_client.prompt import CustomTool, FunctionTool, RawTool, ReasoningOptions
 
 HI = {"role": "user", "content": "hi"}
-CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CALL: dict[str, Any] = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 def parse(*messages: Any, upstream: WireApi = WireApi.RESPONSES, **fields: Any) -> BridgedRequest:
@@ -43,6 +43,10 @@ def to_chat(*messages: Any, **fields: Any) -> BridgedRequest:
 
 def items_of(*messages: Any, **options: Any) -> list[ResponseItem]:
     return list(parse(*messages, **options).prompt.items)
+
+
+def answer(content: str, call_id: str = "call_1") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
 
 
 def param_of(body: Any, **options: Any) -> str | None:
@@ -74,7 +78,66 @@ def test_a_system_message_with_marks_stays_whole_for_a_chat_server() -> None:
 def test_an_empty_system_message_gives_no_instructions() -> None:
     """V2: what a server demands is its profile's affair."""
     assert parse(HI).prompt.instructions == ""
-    assert param_of({"messages": [{"role": "system", "content": ""}, HI]}) == "messages[0].content"
+    empty = {"role": "system", "content": ""}
+    prompt = parse(empty, HI, empty).prompt
+    assert (prompt.instructions, prompt.items) == ("", (Message.user("hi"), Message.developer("")))
+
+
+@pytest.mark.parametrize("upstream", list(WireApi))
+@pytest.mark.parametrize("nothing", [[], [{"role": "user", "content": ""}], [{"role": "user", "content": " \n"}]])
+def test_system_messages_alone_are_what_is_asked(upstream: WireApi, nothing: list[Any]) -> None:
+    systems = [{"role": "system", "content": "Write"}, {"role": "developer", "content": "a haiku."}]
+    systems.append({"role": "system", "content": ""})
+    prompt = parse(*systems, *nothing, upstream=upstream).prompt
+    asked = [Message.developer("Write"), Message.developer("a haiku.")]
+    assert (prompt.instructions, list(prompt.items)) == ("", [*asked, *(Message.user(m["content"]) for m in nothing)])
+
+
+def test_an_empty_user_message_is_kept_beside_others() -> None:
+    assert items_of(HI, {"role": "user", "content": ""}) == [Message.user("hi"), Message.user("")]
+
+
+def test_ids_that_begin_anew_are_paired_in_order_and_told_apart() -> None:
+    """OpenAI's Chat API takes them; some servers call the first call of every step `call_1`."""
+    custom = {"id": "call_1", "type": "custom", "custom": {"name": "g", "input": "raw"}}
+    step = [{"role": "assistant", "tool_calls": [CALL, custom]}, answer("1"), answer("2")]
+    taken = {"role": "assistant", "tool_calls": [{**CALL, "id": "call_1_3"}]}
+    messages = [HI, *step, taken, answer("3", "call_1_3"), HI, {"role": "assistant", "tool_calls": [CALL]}, answer("4")]
+    items = items_of(*messages)
+    outputs = (FunctionCallOutput, CustomToolCallOutput)
+    calls = [item.call_id for item in items if isinstance(item, FunctionCall | CustomToolCall)]
+    assert calls == ["call_1", "call_1_2", "call_1_3", "call_1_4"]
+    assert [item.call_id for item in items if isinstance(item, outputs)] == calls
+    assert [type(item) for item in items if isinstance(item, outputs)] == [outputs[0], outputs[1], *outputs[:1] * 2]
+    assert items[: 1 + 4] == items_of(HI, *step)
+
+
+@pytest.mark.parametrize(
+    "messages, param",
+    [
+        ([HI, {"role": "tool", "tool_call_id": "call_9", "content": "1"}], "messages[1].tool_call_id"),
+        ([HI, {"role": "assistant", "tool_calls": [CALL]}, HI], "messages[1].tool_calls[0]"),
+    ],
+    ids=["no call", "no output"],
+)
+def test_a_call_or_an_output_alone_is_named_by_the_callers_own_place(messages: list[Any], param: str) -> None:
+    system = {"role": "system", "content": "S"}
+    assert param_of({"messages": messages}) == param
+    assert param_of({"messages": [system, *messages]}) == param.replace("[1]", "[2]")
+    again = [{"role": "assistant", "tool_calls": [CALL]}, answer("1"), answer("2")]
+    assert param_of({"messages": [HI, *again]}) == "messages[3].tool_call_id"
+
+
+@pytest.mark.parametrize("mode", ["auto", "none", "required"])
+def test_a_choice_may_be_an_object_of_its_mode(mode: str) -> None:
+    assert parse(tool_choice={"type": mode}).prompt.tool_choice == mode
+
+
+@pytest.mark.parametrize("fields", [{"functions": []}, {"function_call": "none"}, {"function_call": "auto"}])
+@pytest.mark.parametrize("upstream", list(WireApi))
+def test_old_fields_that_ask_for_nothing_are_left_out(upstream: WireApi, fields: dict[str, Any]) -> None:
+    request = parse(**fields, upstream=upstream)
+    assert (request.prompt.extra, request.ignored) == (None, ())
 
 
 def test_user_content_keeps_text_images_and_files() -> None:
@@ -189,7 +252,9 @@ def test_tools_of_every_kind_pass() -> None:
     assert parse(tool_choice="none").prompt.tool_choice == "none"
 
 
-@pytest.mark.parametrize("messages", [None, [], [{"role": "system", "content": "S"}]])
+@pytest.mark.parametrize(
+    "messages", [None, [], [{"role": "system", "content": ""}], [{"role": "user", "content": " "}]]
+)
 def test_a_request_that_asks_for_nothing_is_refused(messages: Any) -> None:
     """V9."""
     assert param_of({"messages": messages}) == "messages"
@@ -212,8 +277,8 @@ def test_how_to_answer_is_no_part_of_the_prompt() -> None:
     assert (request.stream, request.include_usage, request.prompt.extra) == (True, True, None)
     assert not parse(stream=True, stream_options={}).include_usage
     assert not parse().stream
-    tagged = parse_chat_request({"messages": [HI]}, reasoning=ReasoningFormat.THINK_TAGS)
-    assert tagged.reasoning is ReasoningFormat.THINK_TAGS
+    tagged = parse_chat_request({"messages": [HI]}, reasoning_format=ReasoningFormat.THINK_TAGS)
+    assert tagged.reasoning_format is ReasoningFormat.THINK_TAGS
 
 
 def test_fields_that_only_chat_servers_know_go_to_those_and_are_named_elsewhere() -> None:
@@ -230,6 +295,7 @@ def test_fields_that_ask_for_nothing_are_not_named() -> None:
         "store": False,
         "logprobs": False,
         "presence_penalty": 0,
+        "top_logprobs": 0,
         "modalities": ["text"],
         "logit_bias": {},
         "seed": None,
@@ -315,7 +381,7 @@ def test_details_that_hold_nothing_encrypted_are_kept_beside_the_text() -> None:
 )
 def test_think_tags_are_read_back_where_they_are_written(text: str, wanted: list[ResponseItem]) -> None:
     body = {"messages": [HI, {"role": "assistant", "content": text}]}
-    assert list(parse_chat_request(body, reasoning=ReasoningFormat.THINK_TAGS).prompt.items[1:]) == wanted
+    assert list(parse_chat_request(body, reasoning_format=ReasoningFormat.THINK_TAGS).prompt.items[1:]) == wanted
     assert parse_chat_request(body).prompt.items[1] == Message.assistant(text)
 
 
@@ -354,8 +420,8 @@ def test_further_fields_of_messages_and_calls_go_to_chat_servers() -> None:
         ({"n": 2}, "n"),
         ({"n": True}, "n"),
         ({"modalities": ["text", "audio"]}, "modalities"),
-        ({"functions": []}, "functions"),
-        ({"function_call": "auto"}, "function_call"),
+        ({"functions": [{"name": "f"}]}, "functions"),
+        ({"function_call": {"name": "f"}}, "function_call"),
         ({"stream": "yes"}, "stream"),
         ({"temperature": "hot"}, "temperature"),
         ({"metadata": []}, "metadata"),
@@ -366,6 +432,8 @@ def test_further_fields_of_messages_and_calls_go_to_chat_servers() -> None:
         ({"tool_choice": "always"}, "tool_choice"),
         ({"tool_choice": 5}, "tool_choice"),
         ({"tool_choice": {}}, "tool_choice.type"),
+        ({"tool_choice": {"type": "function", "function": {}}}, "tool_choice.function.name"),
+        ({"tool_choice": {"type": "custom"}}, "tool_choice.name"),
         (
             {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [{}]}}},
             "tool_choice.allowed_tools.tools[0].type",

@@ -19,7 +19,9 @@ from codex_client.payload.responses import ResponsesPayloadBuilder
 BUILDERS = {WireApi.CHAT: ChatPayloadBuilder, WireApi.RESPONSES: ResponsesPayloadBuilder}
 PARSERS: dict[str, Callable[..., BridgedRequest]] = {"chat": parse_chat_request, "responses": parse_responses_request}
 
-leaves = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=3)
+# From a few letters of every kind: the table of all there are takes seconds to make.
+texts = st.text("aB0. <\n\0\x7fé漢😀\ud800", max_size=3)
+leaves = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | texts
 words = st.sampled_from(
     [
         "user",
@@ -128,7 +130,7 @@ part = st.fixed_dictionaries({"type": words}, optional={"text": leaves, "image_u
 message = st.fixed_dictionaries(
     {"role": words},
     optional={
-        "content": st.text(max_size=3) | st.lists(part, max_size=2) | anything,
+        "content": texts | st.lists(part, max_size=2) | anything,
         "tool_calls": st.lists(st.fixed_dictionaries({"function": anything}, optional={"id": words}), max_size=2),
         "tool_call_id": words,
         "type": words,
@@ -169,6 +171,26 @@ CALLED = {
     "content": None,
     "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
 }
+
+
+@given(steps=st.lists(st.lists(st.sampled_from(["a", "a_2", "a_2_2", "b", ""]), min_size=1, max_size=3), max_size=4))
+def test_whatever_ids_calls_have_each_gets_its_own_output(steps: list[list[str]]) -> None:
+    history: list[dict[str, Any]] = [USER]
+    earlier: list[Any] = []
+    for number, ids in enumerate(steps):
+        names = [f"f{number}_{place}" for place in range(len(ids))]
+        calls = [{"id": own, "function": {"name": name}} for own, name in zip(ids, names, strict=True)]
+        outputs = [{"role": "tool", "tool_call_id": own, "content": name} for own, name in zip(ids, names, strict=True)]
+        history += [{"role": "assistant", "tool_calls": calls}, *outputs]
+        items = build(parse_chat_request({"messages": history}), WireApi.RESPONSES)["input"]
+        named = {item["call_id"]: item["name"] for item in items if item["type"] == "function_call"}
+        told = {item["call_id"]: item["output"] for item in items if item["type"] == "function_call_output"}
+        assert named == told
+        assert len(named) == sum(map(len, steps[: number + 1]))
+        assert items[: len(earlier)] == earlier
+        earlier = items
+
+
 SIGNED = [{"type": "reasoning.text", "text": "hm", "signature": "s"}]
 SEEN = [
     {"type": "text", "text": "see", "cache_control": {"type": "ephemeral"}},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.types.responses import Response, ResponseOutputTextAnnotationAddedEvent, ResponseTextDoneEvent
 
 from codex_client import errors
 from codex_client.aggregate import CollectedResponse
+from codex_client.backend_profile import built_in_profiles
 from codex_client.bridge.requests import parse_responses_request
 from codex_client.bridge.response import response_object
 from codex_client.bridge.responses_events import ResponsesEvents
@@ -35,6 +38,7 @@ from codex_client.items import (
     WebSearchCall,
     parse_item,
 )
+from codex_client.model_provider import WireApi
 from codex_client.model_variants import RateLimitSnapshot, TokenUsage
 
 USAGE = TokenUsage(input_tokens=10, cached_input_tokens=4, output_tokens=7, total_tokens=17)
@@ -43,7 +47,7 @@ HELLO = Message(id="msg_1", role="assistant", content="Hello", status="completed
 
 
 def events_of(*events: ResponseEvent, failure: CodexError | None = None, **options: Any) -> list[dict[str, Any]]:
-    encoder = ResponsesEvents(**{"model": "m", "created": 5, **options})
+    encoder = ResponsesEvents(**{"model": "m", "created": 5, "response_id": "own", **options})
     given = [each for event in events for each in encoder.feed(event)]
     return given if failure is None else given + encoder.fail(failure)
 
@@ -86,13 +90,11 @@ def test_nothing_is_given_before_the_first_output() -> None:
 
 
 @pytest.mark.parametrize(
-    "given, wanted", [([Created("r1")], "r1"), ([Created("r0"), Created("r1"), Created("")], "r1"), ([], "resp_5")]
+    "given, wanted", [([Created("r1")], "r1"), ([Created("r0"), Created("r1"), Created("")], "r1"), ([], "own")]
 )
 def test_the_response_has_one_id(given: list[ResponseEvent], wanted: str) -> None:
     later = [OutputTextDelta("a"), Created("r9"), Completed("r9")]
     assert {event["response"]["id"] for event in events_of(*given, *later) if "response" in event} == {wanted}
-    own = events_of(*given, *later, response_id="own")
-    assert {event["response"]["id"] for event in own if "response" in event} == {"own"}
 
 
 def test_a_turn_without_output_is_created_and_completed() -> None:
@@ -126,6 +128,46 @@ def test_an_item_without_an_id_gets_one_and_keeps_it() -> None:
     ids = {event.get("item_id") or event["item"]["id"] for event in given if "output_index" in event}
     assert len(ids) == 1
     assert ids.pop().startswith("msg_")
+
+
+def test_what_is_missing_of_a_part_follows_its_pieces_however_the_server_numbers_them() -> None:
+    given = events_of(OutputTextDelta("Hel", 0, 3), OutputItemDone(HELLO, 0))
+    assert [(event["delta"], event["content_index"]) for event in given if "delta" in event] == [("Hel", 0), ("lo", 0)]
+
+
+def test_the_annotations_and_log_probabilities_of_a_text_come_with_its_end() -> None:
+    cited = [{"type": "file_path", "file_id": "f", "index": place} for place in (0, 1)]
+    likely = [{"token": "hi", "bytes": [104], "logprob": -0.1, "top_logprobs": []}]
+    part = {"type": "output_text", "text": "hi", "annotations": cited, "logprobs": likely}
+    message = parse_item({"type": "message", "role": "assistant", "content": [part]})
+    given = events_of(OutputTextDelta("hi"), OutputItemDone(message, 0))[4:]
+    assert types(given)[1:] == [
+        "output_text.annotation.added", "output_text.annotation.added", "output_text.done", "content_part.done",
+        "output_item.done",
+    ]  # fmt: skip
+    assert [(event["annotation_index"], event["annotation"]) for event in given[1:3]] == list(enumerate(cited))
+    assert (given[0]["logprobs"], given[3]["logprobs"]) == ([], likely)
+    assert given[4]["part"] == given[5]["item"]["content"][0] == part
+    ResponseOutputTextAnnotationAddedEvent.model_validate(given[1], strict=True)
+    ResponseTextDoneEvent.model_validate(given[3], strict=True)
+
+
+def test_turns_without_ids_of_their_own_share_none() -> None:
+    first, second = (events_of(OutputTextDelta("a"), Completed(""), response_id=own) for own in ("resp_1", "resp_2"))
+    assert [each[-1]["response"]["id"] for each in (first, second)] == ["resp_1", "resp_2"]
+    assert first[2]["item"]["id"] != second[2]["item"]["id"]
+    late = events_of(OutputTextDelta("a"), Created("r9"), OutputTextDelta("b", 1), response_id="resp_1")
+    same = events_of(OutputTextDelta("a"), OutputTextDelta("b", 1), response_id="resp_1")
+    assert late == same
+
+
+def test_what_was_put_into_the_cache_is_told_where_the_server_told_it() -> None:
+    told = events_of(Completed("r1", replace(USAGE, cache_write_tokens=7)))[-1]["response"]["usage"]
+    assert told["input_tokens_details"] == {"cached_tokens": 4, "cache_write_tokens": 7}
+    none = events_of(Completed("r1", replace(USAGE, cache_write_tokens=0)))[-1]["response"]["usage"]
+    assert none["input_tokens_details"]["cache_write_tokens"] == 0
+    untold = events_of(Completed("r1", USAGE))[-1]["response"]["usage"]
+    assert untold["input_tokens_details"] == {"cached_tokens": 4}
 
 
 def test_an_item_keeps_the_state_that_the_server_told() -> None:
@@ -262,7 +304,7 @@ def test_the_response_repeats_what_was_asked() -> None:
             "user": "u",
         }
     )
-    repeated = response_object(CollectedResponse("r1"), model="m", created=5, request=request)
+    repeated = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
     assert repeated["tools"][0]["name"] == "f"
     assert repeated["reasoning"] == {"effort": "low", "summary": None}
     assert repeated["text"] == {"format": {"type": "text"}, "verbosity": "low"}
@@ -281,10 +323,67 @@ def test_the_response_repeats_what_was_asked() -> None:
     ]  # fmt: skip
 
 
+ASKED = {
+    "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}, "verbosity": "low"},
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "service_tier": "flex",
+    "safety_identifier": "s",
+    "prompt_cache_retention": "24h",
+    "prompt_cache_key": "k",
+    "user": "u",
+}
+ONLY_RESPONSES = {"top_logprobs": 2, "max_tool_calls": 3, "truncation": "auto"}
+
+
+@pytest.mark.parametrize("upstream", list(WireApi))
+def test_the_response_repeats_the_same_whatever_server_is_behind(upstream: WireApi) -> None:
+    request = parse_responses_request(
+        {"input": "hi", **ASKED, **ONLY_RESPONSES, "include": ["message.output_text.logprobs"]}, upstream=upstream
+    )
+    told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+    Response.model_validate(told, strict=True)
+    assert {name: told[name] for name in ASKED} == ASKED
+    defaults = {"top_logprobs": None, "max_tool_calls": None, "truncation": "disabled"}
+    held = ONLY_RESPONSES if upstream is WireApi.RESPONSES else defaults
+    assert {name: told[name] for name in held} == held
+
+
+@pytest.mark.parametrize("upstream", list(WireApi))
+def test_a_format_without_a_schema_is_repeated_too(upstream: WireApi) -> None:
+    request = parse_responses_request({"input": "hi", "text": {"format": {"type": "json_object"}}}, upstream=upstream)
+    told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+    assert told["text"] == {"format": {"type": "json_object"}}
+
+
+@pytest.mark.parametrize("given", ["conv_1", {"id": "conv_1"}])
+def test_a_conversation_is_repeated_as_an_object(given: Any) -> None:
+    request = parse_responses_request({"input": "hi", "conversation": given})
+    told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+    assert told["conversation"] == {"id": "conv_1"}
+
+
+def test_the_response_does_not_say_that_what_the_server_refuses_held() -> None:
+    body = {"input": "hi", "temperature": 1, "top_p": 0.5, "max_output_tokens": 5, "metadata": {"a": "b"}, "user": "u"}
+    request = parse_responses_request({**body, "store": True}, backend=built_in_profiles()["chatgpt-codex"])
+    told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+    assert {name: told[name] for name in (*body, "store") if name != "input"} == {
+        "temperature": None, "top_p": None, "max_output_tokens": None, "metadata": {}, "user": None, "store": False,
+    }  # fmt: skip
+    assert Response.model_validate(told, strict=True).temperature is None
+
+
+def test_a_part_of_a_field_that_the_server_refuses_is_not_said_to_have_held() -> None:
+    refusing = replace(built_in_profiles()["generic-responses"], refused=frozenset({"text.verbosity"}))
+    request = parse_responses_request({"input": "hi", "text": {"verbosity": "low"}}, backend=refusing)
+    told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+    assert told["text"] == {"format": {"type": "text"}, "verbosity": None}
+
+
 def test_a_whole_response_that_was_cut_short_says_so() -> None:
     partial = CollectedResponse("r1", (Message.assistant("Hel"),), USAGE)
     error = IncompleteResponseError("cut", reason="length", partial=partial)
-    whole = response_object(partial, model="m", created=5, error=error)
+    whole = response_object(partial, model="m", created=5, response_id="own", error=error)
     assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
     assert whole["output"][0]["status"] == "incomplete"
     assert response_object(CollectedResponse(), model="m", created=5, response_id="own")["id"] == "own"
+    assert response_object(CollectedResponse("r1"), model="m", created=5, response_id="own")["id"] == "r1"

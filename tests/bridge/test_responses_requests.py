@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from codex_client.bridge.requests import BridgedRequest, parse_responses_request
+from codex_client.backend_profile import built_in_profiles
+from codex_client.bridge.requests import BridgedRequest, parse_chat_request, parse_responses_request
 from codex_client.errors import InvalidPayloadError
 from codex_client.items import Message, OtherItem, dump_item
 from codex_client.model_provider import WireApi
@@ -71,6 +73,60 @@ def test_a_chat_server_gets_what_it_knows_and_the_rest_is_named() -> None:
     assert request.prompt.reasoning == ReasoningOptions("low")
 
 
+def call(call_id: str, kind: str = "function_call", **fields: Any) -> dict[str, Any]:
+    text = {"function_call": "arguments", "custom_tool_call": "input"}[kind]
+    return {"type": kind, "call_id": call_id, "name": "f", text: "{}", **fields}
+
+
+def answer(call_id: str, kind: str = "function_call_output") -> dict[str, Any]:
+    return {"type": kind, "call_id": call_id, "output": "1"}
+
+
+def test_ids_that_begin_anew_are_paired_in_order_and_told_apart() -> None:
+    custom = [call("c", "custom_tool_call"), answer("c", "custom_tool_call_output")]
+    shell = {"type": "local_shell_call", "call_id": "c", "status": "completed", "action": {"type": "exec"}}
+    given = [call("c"), answer("c"), *custom, shell, {"type": "local_shell_call_output", "id": "c", "output": "1"}]
+    items = [dump_item(item) for item in parse(input=given).prompt.items]
+    assert [item.get("call_id") for item in items] == ["c", "c", "c_2", "c_2", "c_3", None]
+    assert items[-1]["id"] == "c_3"
+
+
+@pytest.mark.parametrize(
+    "items, param",
+    [
+        ([answer("c")], "input[0].call_id"),
+        ([call("c")], "input[0]"),
+        ([call("c"), answer("c"), answer("c")], "input[2].call_id"),
+        ([call("c"), answer("c", "custom_tool_call_output")], "input[1].type"),
+        ([call(""), answer("")], "input[0].call_id"),
+        ([call("c"), answer("")], "input[1].call_id"),
+        ([{"type": "local_shell_call_output", "id": "c", "output": "1"}], "input[0].id"),
+    ],
+    ids=["no call", "no output", "twice", "other kind", "no id", "nothing answered", "no shell call"],
+)
+def test_a_call_or_an_output_alone_is_named_by_its_place(items: list[Any], param: str) -> None:
+    with pytest.raises(InvalidPayloadError) as caught:
+        parse(input=items)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize("earlier", [{"previous_response_id": "r0"}, {"conversation": "conv_1"}])
+def test_a_call_may_be_in_the_part_that_the_server_holds(earlier: dict[str, Any]) -> None:
+    request = parse(input=[answer("c0"), call("c"), answer("c")], **earlier)
+    assert [dump_item(item)["call_id"] for item in request.prompt.items] == ["c0", "c", "c"]
+    assert parse(input=[], **earlier).prompt.input == ()
+    referred = [{"type": "item_reference", "id": "fc_1"}, answer("c0")]
+    assert [item.type for item in parse(input=referred).prompt.items] == ["item_reference", "function_call_output"]
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", [], [{"role": "user", "content": ""}]])
+def test_a_request_that_asks_for_nothing_is_refused(nothing: Any) -> None:
+    with pytest.raises(InvalidPayloadError) as caught:
+        parse(input=nothing)
+    assert caught.value.param == "input"
+    assert parse(input=nothing, prompt={"id": "p"}).prompt.extra == {"prompt": {"id": "p"}}
+
+
 def test_reasoning_options_that_the_prompt_lacks_keep_the_object_whole() -> None:
     asked = {"effort": "low", "generate_summary": "auto"}
     assert parse(reasoning=asked).prompt.extra == {"reasoning": asked}
@@ -127,9 +183,48 @@ def test_a_fault_names_its_field(fields: dict[str, Any], param: str) -> None:
     assert caught.value.param == param
 
 
-@pytest.mark.parametrize("name", ["conversation", "prompt"])
-def test_what_only_a_responses_server_keeps_is_refused_for_others(name: str) -> None:
-    body = {"input": "hi", name: {"id": "x"}}
-    assert parse_responses_request(body).prompt.extra == {name: {"id": "x"}}
-    with pytest.raises(InvalidPayloadError, match=name):
-        parse_responses_request(body, upstream=WireApi.CHAT)
+CODEX = built_in_profiles()["chatgpt-codex"]
+
+
+@pytest.mark.parametrize("server", [{"upstream": WireApi.CHAT}, {"backend": CODEX}], ids=["chat", "stores nothing"])
+@pytest.mark.parametrize(
+    "field, words",
+    [
+        ({"previous_response_id": "r0"}, "send the whole history as input"),
+        ({"conversation": {"id": "x"}}, "send the whole history as input"),
+        ({"prompt": {"id": "x"}}, "send it as instructions and input"),
+    ],
+    ids=["response", "conversation", "prompt"],
+)
+def test_what_the_server_behind_does_not_keep_is_refused(
+    field: dict[str, Any], words: str, server: dict[str, Any]
+) -> None:
+    body = {"input": "hi", **field}
+    prompt = parse_responses_request(body).prompt
+    assert {**(prompt.extra or {}), "previous_response_id": prompt.previous_response_id}.items() >= field.items()
+    with pytest.raises(InvalidPayloadError, match=words) as caught:
+        parse_responses_request(body, **server)
+    assert [caught.value.param] == list(field)
+
+
+@pytest.mark.parametrize("parse_any", [parse_chat_request, parse_responses_request])
+@pytest.mark.parametrize("upstream", list(WireApi))
+def test_where_nothing_is_stored_a_wish_to_store_is_ignored_on_both_apis(parse_any: Any, upstream: WireApi) -> None:
+    body = {"input": "hi", "messages": [{"role": "user", "content": "hi"}], "store": True}
+    request = parse_any(body, upstream=upstream, backend=CODEX)
+    assert "store" in request.ignored
+    assert "store" not in (request.prompt.extra or {})
+    neutral = parse_any({**body, "store": False}, upstream=upstream, backend=CODEX)
+    assert "store" not in (*neutral.ignored, *(neutral.prompt.extra or {}))
+
+
+def test_what_the_server_is_known_to_refuse_is_named_as_the_caller_knows_it() -> None:
+    asked = {"temperature": 1, "top_p": None, "metadata": {}, "truncation": "disabled", "text": {"verbosity": "low"}}
+    refusing = replace(CODEX, refused=CODEX.refused | {"text.verbosity", "reasoning.effort"})
+    request = parse_responses_request({"input": "hi", **asked, "max_output_tokens": 5, "user": "u"}, backend=refusing)
+    assert request.ignored == ("max_output_tokens", "temperature", "text.verbosity", "user")
+    # Leaving it out is the client's, which may be strict about it.
+    assert (request.prompt.temperature, request.prompt.max_output_tokens) == (1, 5)
+    body = {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 5, "verbosity": "low", "seed": 7}
+    chat = parse_chat_request({**body, "reasoning_effort": "low"}, backend=refusing)
+    assert chat.ignored == ("seed", "max_tokens", "reasoning_effort", "verbosity")

@@ -19,6 +19,7 @@ from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import AccountServer, ReplayServer, Reply, ScriptedTransport, responses_turn
 from codex_client.testing.requests import RecordedRequest
 
+LOCAL_CODEX = dataclasses.replace(CHATGPT_CODEX, domains=("127.0.0.1",))
 CHATGPT = built_in_providers()["chatgpt"]
 LONG = Prompt("hello " * 1000)
 TURN = Reply.from_events(responses_turn("Hi."))
@@ -29,13 +30,14 @@ TURN = Reply.from_events(responses_turn("Hi."))
     [
         (CHATGPT, True),
         (dataclasses.replace(CHATGPT, base_url="http://127.0.0.1:1/backend-api/codex"), False),
-        (ModelProviderInfo(name="mine", base_url="http://127.0.0.1:1", profile=CHATGPT_CODEX), True),
+        (ModelProviderInfo(name="mine", base_url="http://127.0.0.1:1", profile=CHATGPT_CODEX), False),
+        (ModelProviderInfo(name="mine", base_url="http://127.0.0.1:1", profile=LOCAL_CODEX), True),
         (ModelProviderInfo(name="mine", base_url="https://chatgpt.com/backend-api/codex"), True),
         (ModelProviderInfo(name="chatgpt", base_url="https://notchatgpt.com/v1"), False),
         (built_in_providers()["openai"], False),
     ],
 )
-def test_only_the_profiles_own_host_or_a_profile_that_was_given(provider: ModelProviderInfo, expected: bool) -> None:
+def test_only_the_profiles_own_hosts(provider: ModelProviderInfo, expected: bool) -> None:
     assert compresses(provider) is expected
 
 
@@ -56,7 +58,7 @@ def test_what_is_no_zstd_is_no_value() -> None:
 
 
 def a_server_that_takes_it(server: ReplayServer, **options: Any) -> ClientConfig:
-    provider = dataclasses.replace(server.provider(), profile=CHATGPT_CODEX)
+    provider = dataclasses.replace(server.provider(), profile=LOCAL_CODEX)
     return ClientConfig(provider=provider, model="gpt-5.2", **options)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from codex_client.client.config import (
     ChatConfig,
     ClientConfig,
+    GuardPolicy,
     ResponsesConfig,
     RestartPolicy,
     RetryPolicy,
@@ -36,7 +38,11 @@ CHAT = ModelProviderInfo(name="c", base_url="http://localhost/v1", wire_api=Wire
         (lambda: Timeouts(idle=-1), "Timeouts.idle is -1"),
         (lambda: Timeouts(first_event=math.nan), "Timeouts.first_event is nan"),
         (lambda: StreamLimits(max_frame_bytes=0), "StreamLimits.max_frame_bytes is 0"),
-        (lambda: ClientConfig(provider=RESPONSES, model=""), "no model given"),
+        (lambda: GuardPolicy(garbled_retries=-1), "GuardPolicy.garbled_retries is -1; it must not be negative"),
+        (lambda: GuardPolicy(empty_retries=-1), "GuardPolicy.empty_retries is -1"),
+        (lambda: GuardPolicy(hold="none"), "GuardPolicy.hold is 'none'; it is 'tail' or 'all'"),  # pyright: ignore[reportArgumentType]
+        (lambda: GuardPolicy(markers="<tool>"), "markers is one text of 6 characters, .* give several texts"),  # pyright: ignore[reportArgumentType]
+        (lambda: GuardPolicy(markers=("<tool>", "")), "GuardPolicy.markers holds an empty text"),
         (lambda: ResponsesConfig(provider=CHAT, model="m"), "ResponsesApiClient requires a Responses provider"),
         (lambda: ChatConfig(provider=RESPONSES, model="m"), "ChatCompletionsApiClient requires a Chat provider"),
     ],
@@ -44,6 +50,31 @@ CHAT = ModelProviderInfo(name="c", base_url="http://localhost/v1", wire_api=Wire
 def test_what_cannot_work_is_refused(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "name, kind",
+    [
+        ("provider", "ModelProviderInfo"),
+        ("retry", "RetryPolicy"),
+        ("restart", "RestartPolicy"),
+        ("guards", "GuardPolicy"),
+        ("timeouts", "Timeouts"),
+        ("limits", "StreamLimits"),
+        ("catalogue", "ModelCatalogue"),
+    ],
+)
+@pytest.mark.parametrize("wrong, told", [(None, "NoneType"), ("restart", "str"), ({"idle": 9}, "dict"), (5, "int")])
+def test_a_part_of_another_kind_is_refused_with_the_kind_that_it_has_to_be(
+    name: str, kind: str, wrong: Any, told: str
+) -> None:
+    parts: dict[str, Any] = {"provider": RESPONSES, "model": "m", name: wrong}
+    with pytest.raises(ConfigurationError, match=rf"^{name} is of type {told}; give it as {kind}\(…\)$"):
+        ResponsesConfig(**parts)
+
+
+def test_a_client_may_have_no_model() -> None:
+    assert ResponsesConfig(provider=RESPONSES).model == ""
 
 
 def test_no_limit_is_a_limit_of_infinity() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -52,6 +53,7 @@ from codex_client.testing import (
     ReplayServer,
     Reply,
     Reset,
+    Stall,
     chat_chunk,
     chat_turn,
     ev_completed,
@@ -152,14 +154,37 @@ async def test_a_turn_that_stays_garbled_is_an_error_that_holds_nothing_of_it(se
     assert error.partial.items == ()
 
 
-@pytest.mark.parametrize("attempts", [1, 2])
-async def test_the_number_of_attempts_is_the_policys(serve: Serve, clock: ManualClock, attempts: int) -> None:
-    guards = GuardPolicy(garbled=True, garbled_attempts=attempts)
-    async with serve([GARBLED] * attempts, clock=clock, retry=EVEN, guards=guards) as (client, server):
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_the_number_of_retries_is_the_policys(serve: Serve, clock: ManualClock, retries: int) -> None:
+    guards = GuardPolicy(garbled=True, garbled_retries=retries)
+    async with serve([GARBLED] * (retries + 1), clock=clock, retry=EVEN, guards=guards) as (client, server):
         error = await failure_of(client)
-        assert len(server.requests) == attempts
+        assert len(server.requests) == retries + 1
     assert isinstance(error, GarbledOutputError)
-    assert error.attempts == attempts
+    assert error.attempts == retries + 1
+
+
+@pytest.mark.parametrize(
+    "script, told",
+    [
+        (
+            [GARBLED] * 3,
+            "3 attempts were refused, the last one with: the output is garbled: marker 'sign run' after 6 ",
+        ),
+        ([EMPTY] * 3, "3 attempts were refused, the last one with: the turn completed "),
+        ([GARBLED, EMPTY, EMPTY, GARBLED, EMPTY], "5 attempts were refused, the last one with: the turn completed "),
+        ([GARBLED, held_apart(TEXT, " ", BAD)], "2 attempts were refused, the last one with: the output is garbled: "),
+        ([held_apart(TEXT, " ", BAD)], "the output is garbled: marker 'sign run' after "),
+    ],
+)
+async def test_the_last_verdict_says_how_many_attempts_were_made(
+    serve: Serve, clock: ManualClock, script: list[Any], told: str
+) -> None:
+    async with serve(script, clock=clock, retry=NO_RETRIES, guards=GUARDS) as (client, server):
+        error = await failure_of(client)
+        assert len(server.requests) == len(script)
+    assert str(error).startswith(told), error
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 async def test_after_released_text_the_error_holds_just_that(serve: Serve, clock: ManualClock) -> None:
@@ -195,6 +220,43 @@ async def test_restart_after_output_begins_a_garbled_turn_anew(serve: Serve, clo
     assert (restarted.attempt, "marker 'sign run'" in restarted.reason) == (2, True)
     assert TEXT.startswith(text_of(events[:at]))
     assert text_of(events[at:]) == TEXT
+
+
+async def test_an_attempt_that_showed_nothing_gives_way_without_a_word_after_one_that_had(
+    serve: Serve, clock: ManualClock
+) -> None:
+    restart = RestartPolicy(after_output="restart")
+    script = [held_apart(TEXT, " ", BAD), GARBLED, sse([ev_created()]), GOOD_BODY]
+    retry = RetryPolicy(stream_max_retries=1, jitter=0)
+    async with (
+        serve(script, clock=clock, retry=retry, guards=GUARDS, restart=restart) as (client, server),
+        client.stream(PROMPT) as stream,
+    ):
+        events = [event async for event in stream]
+        assert len(server.requests) == 4
+    assert [event.attempt for event in events if isinstance(event, StreamRestarted)] == [2]
+    assert isinstance(events[-1], Completed)
+
+
+@pytest.mark.parametrize("guards", [GuardPolicy(hold="all"), GuardPolicy(markers=("lazy dog",))])
+async def test_who_says_how_garbled_output_is_looked_for_has_it_looked_for(
+    serve: Serve, clock: ManualClock, guards: GuardPolicy
+) -> None:
+    bad = sse(responses_turn(f"The lazy dog. {BAD}"))
+    async with serve([bad, sse(responses_turn("Good."))], clock=clock, retry=EVEN, guards=guards) as (client, server):
+        assert (await client.collect(PROMPT)).text == "Good."
+        assert len(server.requests) == 2
+
+
+async def test_white_space_in_front_of_an_answer_is_live(serve: Serve) -> None:
+    blank = sse([ev_created(), ev_item_added(message_item()), *[ev_text_delta("\n")] * 50])
+    stalled = Reply.from_sse(blank).at(len(blank), Stall())
+    async with serve([stalled], guards=GUARDS) as (client, _), client.stream(PROMPT) as stream:
+        with anyio.fail_after(20):
+            async for event in stream:
+                if isinstance(event, OutputTextDelta):
+                    assert event.delta.strip("\n") == ""
+                    break
 
 
 async def test_holding_all_makes_a_retry_possible_for_the_whole_turn(serve: Serve, clock: ManualClock) -> None:
@@ -439,10 +501,16 @@ async def test_a_good_turn_is_the_same_with_and_without_guards(serve: Serve, wir
 
 
 async def test_a_guarded_stream_may_be_left_before_its_end(serve: Serve) -> None:
-    async with serve([held_apart(TEXT, TEXT)], guards=GUARDS) as (client, _), client.stream(PROMPT) as stream:
-        async for event in stream:
-            if isinstance(event, OutputTextDelta):
-                break
+    begun = sse([ev_created(), ev_item_added(message_item()), ev_text_delta(TEXT)])
+    stalled = Reply.from_sse(begun).at(len(begun), Stall())
+    async with serve([stalled], guards=GUARDS) as (client, server):
+        async with client.stream(PROMPT) as stream:
+            async for event in stream:
+                if isinstance(event, OutputTextDelta):
+                    break
+            assert not stream.completed
+        await server.idle()
+        assert (len(server.requests), server.connections_made) == (1, 1)
 
 
 def config(**options: Any) -> ClientConfig:
@@ -458,6 +526,11 @@ def test_guards_are_the_profiles_unless_the_policy_says_otherwise():
     assert guards_of(PROMPT, config(profile=OPENAI, guards=GuardPolicy(garbled=False, empty=False, hold="all"))) == []
     kinds = [type(make()).__name__ for make in guards_of(PROMPT, config(profile=CHATGPT_CODEX))]
     assert kinds == ["CapacityGuard", "GarbleGuard", "EmptyGuard", "StructureHold"]
+    for policy in (GuardPolicy(hold="all"), GuardPolicy(markers=("quick brown",))):
+        kinds = [type(make()).__name__ for make in guards_of(PROMPT, config(profile=OPENAI, guards=policy))]
+        assert kinds == ["CapacityGuard", "GarbleGuard", "StructureHold"]
+    off = GuardPolicy(garbled=False, markers=("quick brown",))
+    assert guards_of(PROMPT, config(profile=OPENAI, guards=off)) == []
     empty = guards_of(PROMPT, config(profile=OPENAI, guards=GuardPolicy(empty=True)))
     assert [type(make()).__name__ for make in empty] == ["EmptyGuard", "StructureHold"]
 

@@ -109,6 +109,27 @@ async def test_the_list_is_asked_for_with_the_lease_and_read(
     assert [(outcome.status, outcome.error) for outcome in account.outcomes] == [(200, None)]
 
 
+class Signing:
+    """A customizer: it signs what it is shown, drops a header, and may not touch the credential."""
+
+    def customize(self, headers: dict[str, str]) -> None:
+        headers["X-Signature"] = ",".join(sorted(headers))
+        del headers["x-extra"]
+        headers["authorization"] = "mine"
+
+
+async def test_the_customizer_has_the_last_word_on_the_headers_of_small_requests_too(serve: Serve) -> None:
+    script = [Reply.from_json(CODEX_LIST), Reply.from_json({"plan_type": "pro"})]
+    options: Any = {"customizer": Signing(), "extra_headers": {"X-Extra": "1"}}
+    async with serve(script, auth=Account(), **options) as (client, server):
+        await client.models()
+        await client.usage()
+    for number, request in enumerate(server.requests, start=1):
+        assert request.headers["x-signature"] == "x-extra"
+        assert "x-extra" not in request.headers
+        assert request.headers["authorization"] == f"Bearer {KEY}{number}"
+
+
 async def test_M1_a_list_that_still_holds_comes_back_with_its_new_age(serve: Serve) -> None:
     clock = ManualClock(start=NOW)
     script = [Reply.from_json(CODEX_LIST, headers={"etag": '"v1"'}), Reply(status=304)]

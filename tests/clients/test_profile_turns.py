@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import (
     AccountServer,
     ManualClock,
+    RecordedRequest,
     ReplayServer,
     Reply,
     ServerAccount,
@@ -52,6 +53,10 @@ def refusing(name: str) -> Reply:
 def openai_refusal(message: str, param: str | None, code: str | None) -> Reply:
     told = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
     return Reply.from_json({"error": told}, status=400)
+
+
+CANNOT_READ = openai_refusal("The encrypted content could not be verified.", None, "invalid_encrypted_content")
+UNTAGGED = Reasoning(summary=[SummaryText(text="s")], encrypted_content="g0")
 
 
 class Watch:
@@ -92,16 +97,25 @@ def conversations(server: ReplayServer) -> list[set[str | None]]:
     ]
 
 
-async def test_f16_a_client_of_a_backend_that_needs_one_has_a_conversation() -> None:
+async def test_f16_a_prompt_to_a_backend_that_needs_one_is_in_the_conversation_that_it_goes_on_with() -> None:
     accounts, watch = ChosenAccount(), Watch()
-    async with replaying([TURN, TURN, TURN], auth=accounts, telemetry=watch) as (client, server):
-        await client.collect(Prompt("one"))
+    begun = Prompt("one")
+    async with replaying([TURN, TURN, TURN, TURN], auth=accounts, telemetry=watch) as (client, server):
+        answer = await client.collect(begun)
+        await client.collect(begun.with_history(answer, Message.user("and?")))
         await client.collect(Prompt("two"))
         await client.collect(Prompt("three", conversation_id="mine"))
-        (first,), (second,), (third,) = conversations(server)
+        (first,), (second,), (other,), (named,) = conversations(server)
     assert first == second == str(UUID(str(first)))
-    assert third == "mine"
-    assert accounts.conversations == [turn.conversation_id for turn in watch.turns] == [first, first, "mine"]
+    assert other == str(UUID(str(other))) != first
+    assert named == "mine"
+    assert accounts.conversations == [turn.conversation_id for turn in watch.turns] == [first, first, other, "mine"]
+
+
+async def test_the_prompts_cache_key_names_its_conversation() -> None:
+    async with replaying(TURN) as (client, server):
+        await client.collect(Prompt("one", prompt_cache_key="key"))
+        assert conversations(server) == [{"key"}]
 
 
 async def test_the_configured_conversation_holds_and_others_need_none() -> None:
@@ -114,11 +128,11 @@ async def test_the_configured_conversation_holds_and_others_need_none() -> None:
         assert conversations(server) == [{None}, {"mine"}]
 
 
-async def test_two_clients_have_two_conversations() -> None:
+async def test_a_conversation_is_known_again_by_another_client() -> None:
     async with replaying(TURN) as (one, server), replaying(TURN) as (other, other_server):
-        await one.collect(Prompt("hi"))
-        await other.collect(Prompt("hi"))
-        assert conversations(server) != conversations(other_server)
+        await one.collect(Prompt("hi", instructions="i"))
+        await other.collect(Prompt([{"role": "user", "content": "hi"}], instructions="i"))
+        assert conversations(server) == conversations(other_server)
 
 
 async def test_the_profiles_headers_go_out_and_the_agent_is_honest() -> None:
@@ -178,6 +192,72 @@ async def test_a_verbosity_that_the_model_does_not_take_is_medium_from_then_on()
         await client.collect(Prompt("hi", verbosity="low"))
         sent = [request.json()["text"]["verbosity"] for request in server.requests]
     assert sent == ["low", "medium", "medium"]
+
+
+def refusing_always(refusal: Reply, holds: Callable[[Any], bool]) -> Callable[[RecordedRequest], Reply]:
+    """A server that refuses every body for which that holds."""
+    return lambda request: refusal if holds(request.json()) else TURN
+
+
+async def collect_at_once(client: RoutedApiClient, prompt: Prompt, turns: int) -> list[str]:
+    texts: list[str] = []
+
+    async def turn() -> None:
+        texts.append((await client.collect(prompt)).text)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(turns):
+            group.start_soon(turn)
+    return texts
+
+
+async def test_turns_that_are_refused_at_once_are_all_sent_without_it_and_tell_of_it_once() -> None:
+    server_rule = refusing_always(refusing("service_tier"), lambda body: "service_tier" in body)
+    async with replaying(server_rule) as (client, server):
+        with pytest.warns(DroppedParameterWarning) as caught:
+            texts = await collect_at_once(client, Prompt("hi", service_tier="flex"), 20)
+        assert len(server.requests) == 40
+    assert (texts, len(caught)) == (["Hi."] * 20, 1)
+
+
+async def test_f7_turns_whose_reasoning_is_refused_at_once_are_all_sent_without_it() -> None:
+    def is_sealed(body: Any) -> bool:
+        return any(item.get("encrypted_content") for item in body["input"])
+
+    async with replaying(refusing_always(CANNOT_READ, is_sealed)) as (client, server):
+        with pytest.warns(DroppedParameterWarning) as caught:
+            texts = await collect_at_once(client, Prompt([UNTAGGED, Message.user("hi")]), 20)
+        assert len(server.requests) == 40
+    assert (texts, len(caught)) == (["Hi."] * 20, 1)
+
+
+@pytest.mark.parametrize("prompt", [Prompt("hi", temperature=0.5), Prompt("hi", service_tier="flex")])
+async def test_a_warning_that_is_made_an_error_is_raised_by_each_turn(prompt: Prompt) -> None:
+    server_rule = refusing_always(refusing("service_tier"), lambda body: "service_tier" in body)
+    async with replaying(server_rule) as (client, _):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DroppedParameterWarning)
+            for _ in range(2):
+                with pytest.raises(DroppedParameterWarning):
+                    await client.collect(prompt)
+
+
+async def test_f7_reasoning_that_is_refused_is_raised_by_each_turn_where_warnings_are_errors() -> None:
+    async with replaying([CANNOT_READ, CANNOT_READ]) as (client, _):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DroppedParameterWarning)
+            for _ in range(2):
+                with pytest.raises(DroppedParameterWarning):
+                    await client.collect(Prompt([UNTAGGED, Message.user("hi")]))
+
+
+@pytest.mark.parametrize("prompt", [Prompt("hi", temperature=0.5), Prompt("hi", service_tier="flex")])
+async def test_a_warning_names_the_callers_line(prompt: Prompt) -> None:
+    server_rule = refusing_always(refusing("service_tier"), lambda body: "service_tier" in body)
+    async with replaying(server_rule) as (client, _):
+        with pytest.warns(DroppedParameterWarning) as caught:
+            await client.collect(prompt)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 async def test_a_second_refusal_of_the_same_kind_is_raised() -> None:
@@ -299,10 +379,6 @@ async def test_reasoning_that_is_not_encrypted_has_no_issuer() -> None:
     async with replaying(turn) as (client, _):
         response = await client.collect(Prompt("hi"))
     assert [item.issuer for item in response.items if isinstance(item, Reasoning)] == [None]
-
-
-CANNOT_READ = openai_refusal("The encrypted content could not be verified.", None, "invalid_encrypted_content")
-UNTAGGED = Reasoning(summary=[SummaryText(text="s")], encrypted_content="g0")
 
 
 @pytest.mark.parametrize("strict", [True, False])

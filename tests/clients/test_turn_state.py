@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 
+from codex_client.aggregate import ToolCall
 from codex_client.backend_profile import CHATGPT_CODEX, OPENAI, BackendProfile
 from codex_client.client.config import ClientConfig
 from codex_client.clients.turn_state import TurnStates, goes_on
@@ -21,23 +23,39 @@ from codex_client.items import (
     Message,
     ResponseItem,
 )
-from codex_client.prompt import Prompt
+from codex_client.prompt import FunctionTool, Prompt
 from codex_client.routed_client import RoutedApiClient
-from codex_client.testing import ManualClock, ReplayServer, Reply, ev_created, responses_turn
+from codex_client.testing import ManualClock, RecordedRequest, ReplayServer, Reply, ev_created, responses_turn
 from tests.support.chosen_account import ChosenAccount
 
 ASKED: list[ResponseItem] = [Message.user("hi")]
 CALLED = [*ASKED, FunctionCall(call_id="1", name="f", arguments="{}"), FunctionCallOutput(call_id="1", output="2")]
 ASKED_AGAIN = [*CALLED, Message.user("and?")]
+CALLED_AGAIN = [
+    *ASKED_AGAIN,
+    FunctionCall(call_id="3", name="f", arguments="{}"),
+    FunctionCallOutput(call_id="3", output="4"),
+]
 
 
 def told(state: str | None = None) -> Reply:
     return Reply.from_events(responses_turn("Hi."), headers={"x-codex-turn-state": state} if state else {})
 
 
+def task_of(request: RecordedRequest) -> str:
+    return request.json()["input"][0]["content"][0]["text"]
+
+
+def answer_with_its_task(request: RecordedRequest) -> Reply:
+    """A call for the task's message, and text after its output."""
+    is_called = request.json()["input"][-1]["type"] == "function_call_output"
+    turn = responses_turn("Hi.") if is_called else responses_turn(tool_calls=[ToolCall("1", "f", "{}")])
+    return Reply.from_events(turn, headers={"x-codex-turn-state": f"state of {task_of(request)}"})
+
+
 @asynccontextmanager
 async def backend(
-    replies: Sequence[Reply], profile: BackendProfile = CHATGPT_CODEX, **options: Any
+    replies: Any, profile: BackendProfile = CHATGPT_CODEX, **options: Any
 ) -> AsyncGenerator[tuple[RoutedApiClient, ReplayServer, ChosenAccount]]:
     accounts = ChosenAccount()
     async with ReplayServer(replies) as server:
@@ -60,11 +78,35 @@ async def test_the_first_answers_state_goes_back_with_the_outputs_of_the_turn() 
         assert states(server) == [None, "one", "one"]
 
 
-async def test_it_is_forgotten_when_the_user_speaks() -> None:
-    async with backend([told("one"), told(), told()]) as (client, server, _):
-        for items in (ASKED, ASKED_AGAIN, CALLED):
+async def test_it_goes_no_further_than_the_users_next_message() -> None:
+    async with backend([told("one"), told(), told("two"), told()]) as (client, server, _):
+        for items in (ASKED, ASKED_AGAIN, CALLED_AGAIN, CALLED_AGAIN):
             await client.collect(Prompt(items))
-        assert states(server) == [None, None, None]
+        assert states(server) == [None, None, None, "two"]
+
+
+@pytest.mark.parametrize("conversation", [None, "of all"])
+async def test_tool_loops_that_run_at_once_keep_their_own(conversation: str | None) -> None:
+    async with backend(answer_with_its_task, conversation_id=conversation) as (client, server, _):
+
+        async def loop(task: str) -> None:
+            first = Prompt(task, tools=[FunctionTool("f")])
+            answer = await client.collect(first)
+            await client.collect(first.with_history(answer, FunctionCallOutput(call_id="1", output="2")))
+
+        async with anyio.create_task_group() as group:
+            for number in range(8):
+                group.start_soon(loop, f"task {number}")
+        sent = {(task_of(request), request.headers.get("x-codex-turn-state")) for request in server.requests}
+    assert sent == {(f"task {number}", state) for number in range(8) for state in (None, f"state of task {number}")}
+
+
+async def test_the_same_words_again_are_another_turn() -> None:
+    said_again = [*CALLED, *ASKED, *CALLED_AGAIN[-2:]]
+    async with backend([told("one"), told()]) as (client, server, _):
+        await client.collect(Prompt(ASKED))
+        await client.collect(Prompt(said_again))
+        assert states(server) == [None, None]
 
 
 async def test_a_user_turn_that_is_begun_anew_goes_out_without_it() -> None:
@@ -135,11 +177,11 @@ def test_what_no_header_could_carry_is_no_state(state: str) -> None:
     assert kept.state_of("c", "a") is None
 
 
-def test_the_conversations_used_longest_ago_are_forgotten() -> None:
-    kept = TurnStates(max_conversations=2)
-    for conversation in ("1", "2", "1", "3"):
-        kept.learn(conversation, None, {"x-codex-turn-state": f"s{conversation}"})
-    assert [kept.state_of(conversation, None) for conversation in ("1", "2", "3")] == ["s1", None, "s3"]
+def test_the_turns_used_longest_ago_are_forgotten() -> None:
+    kept = TurnStates(max_turns=2)
+    for turn in ("1", "2", "1", "3"):
+        kept.learn(turn, None, {"x-codex-turn-state": f"s{turn}"})
+    assert [kept.state_of(turn, None) for turn in ("1", "2", "3")] == ["s1", None, "s3"]
     kept.begin("1")
     kept.begin("unknown")
     assert kept.state_of("1", None) is None

@@ -150,7 +150,7 @@ def test_threads_share_a_record_in_memory() -> None:
     state, failures = MemoryPoolState(), list[BaseException]()
 
     async def work(thread: int) -> None:
-        for number in range(200):
+        for number in range(60):
             await state.update(partial(add_one, name=f"{thread}-{number}"))
             await state.load()
 
@@ -177,7 +177,7 @@ def test_threads_share_a_record_in_memory() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert failures == []
-    assert anyio.run(state.load).accounts["a"].leases == 800
+    assert anyio.run(state.load).accounts["a"].leases == 240
 
 
 def no_space(*_: object) -> None:

@@ -138,7 +138,7 @@ def test_of_a_marker_split_at_any_place_over_two_or_three_deltas_nothing_goes_ou
 
 
 @pytest.mark.parametrize("hold", ["tail", "all"])
-@pytest.mark.parametrize("event", [Completed("r"), OutputItemDone(message(""), 0), OutputItemAdded(CALL, 1)])
+@pytest.mark.parametrize("event", [Completed("r"), OutputItemDone(message(""), 0)])
 def test_a_marker_in_inline_code_that_nothing_closes_counts_at_the_end(
     event: ResponseEvent, hold: Literal["tail", "all"]
 ):
@@ -152,6 +152,58 @@ def test_a_marker_in_inline_code_that_nothing_closes_counts_at_the_end(
 def test_a_marker_that_is_whole_is_found_before_the_text_in_front_of_it_goes_out(hold: Literal["tail", "all"]):
     with pytest.raises(GarbledOutputError):
         GarbleGuard(hold=hold).feed([OutputTextDelta(f"{LONG}<|call|>")])
+
+
+@pytest.mark.parametrize("event", [OutputItemAdded(CALL, 1), OutputItemDone(CALL, 1)])
+@pytest.mark.parametrize("end, good", [("` to stop.", True), (f" to stop.\nAnd\n{LONG}", False)])
+def test_another_item_says_nothing_about_inline_code_that_is_open(event: ResponseEvent, end: str, good: bool):
+    guard = GarbleGuard()
+    first, last = OutputTextDelta(f"{LONG} `x <|call|> "), OutputTextDelta(f"y{end}")
+    out = [*guard.feed([first]), *guard.feed([event])]
+    assert text_of(out) == f"{LONG} `x "
+    assert event not in out
+    if good:
+        out += [*guard.feed([last]), *guard.feed([OutputItemDone(message(""), 0)])]
+        assert text_of(out) == first.delta + last.delta
+        assert event in out
+    else:
+        with pytest.raises(GarbledOutputError):
+            guard.feed([last])
+
+
+@pytest.mark.parametrize("at", range(1, len("```\n<|call|>")))
+def test_another_item_within_a_sign_of_code_or_a_marker_changes_nothing_about_it(at: int):
+    for text, good in [("```\n<|call|>\n```\n", True), ("\n~~\n<|call|>", False)]:
+        guard, event = GarbleGuard(), OutputItemAdded(CALL, 1)
+        assert guard.feed([OutputTextDelta(text[:at]), event]) == [OutputTextDelta(text[:at]), event]
+        rest = [OutputTextDelta(text[at:]), Completed("r")]
+        if good:
+            assert guard.feed(rest) == rest
+        else:
+            with pytest.raises(GarbledOutputError):
+                guard.feed(rest)
+
+
+@pytest.mark.parametrize("end", [Completed("r"), OutputItemDone(message(""), 0), None])
+def test_inline_code_that_another_item_left_open_is_judged_when_its_own_item_ends(end: ResponseEvent | None):
+    guard = GarbleGuard()
+    guard.feed([OutputTextDelta("`x <|call|> "), OutputItemAdded(CALL, 1), OutputItemDone(CALL, 1)])
+    with pytest.raises(GarbledOutputError):
+        guard.feed([end]) if end else guard.feed_eof()
+
+
+def test_text_that_another_item_set_free_goes_out_once_and_what_follows_waits_as_ever():
+    guard, added = GarbleGuard(), OutputItemAdded(CALL, 1)
+    out = guard.feed([OutputTextDelta("I look")])
+    out += guard.feed([added])
+    assert guard.feed([OutputTextDelta("ten chars.")]) == []
+    guard, out = GarbleGuard(), guard.feed_eof()
+    assert text_of(out) == "ten chars."
+    out = guard.feed([OutputTextDelta("I look"), added])
+    for character in LONG:
+        out += guard.feed([OutputTextDelta(character)])
+        assert f"I look{LONG}".startswith(text_of(out))
+    assert text_of([*out, *guard.feed_eof()]) == f"I look{LONG}"
 
 
 def test_a_marker_in_a_stream_that_broke_off_is_found():

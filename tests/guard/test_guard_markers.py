@@ -5,24 +5,47 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from codex_client.guard.markers import MARKERS, Marker, active_markers, texts_not_in
 from codex_client.items import FunctionCall, FunctionCallOutput, InputText, Message, OtherItem
 from codex_client.prompt import CustomTool, FunctionTool, Prompt, RawTool
 
 TOOL = FunctionTool("look", "Looks.", {"type": "object", "properties": {}})
-MARK = "<|channel|>"
+MARK = "sign: ♀♀♀♀"
+SIGNS = Marker("sign run", "♀♀♀♀")
+
+
+class Noted(BaseModel):
+    note: str = Field(description=MARK)
 
 
 def test_all_built_in_markers_count_where_the_prompt_offers_tools():
     assert active_markers(Prompt("hello", tools=[TOOL])) == MARKERS
 
 
-def test_tools_in_the_extra_fields_count_as_tools():
-    assert active_markers(Prompt("hello", extra={"tools": [{"type": "function", "name": "look"}]})) == MARKERS
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("hello", extra={"tools": [{"type": "function", "name": "look"}]}),
+        Prompt([{"type": "additional_tools", "tools": [{"type": "function", "name": "look"}]}, Message.user("hello")]),
+    ],
+    ids=["extra", "item"],
+)
+def test_tools_in_the_extra_fields_and_in_an_item_count_as_tools(prompt: Prompt):
+    assert active_markers(prompt) == MARKERS
 
 
-@pytest.mark.parametrize("prompt", [Prompt("hello"), Prompt("hello", extra={"tools": []}), Prompt("hello", extra={})])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("hello"),
+        Prompt("hello", extra={"tools": []}),
+        Prompt("hello", extra={}),
+        Prompt([{"type": "additional_tools", "tools": []}, {"type": "additional_tools"}]),
+        Prompt([{"type": "odd", "tools": [{"type": "function", "name": "look"}]}]),
+    ],
+)
 def test_no_marker_counts_where_the_prompt_offers_no_tools(prompt: Prompt):
     assert active_markers(prompt) == ()
 
@@ -43,13 +66,26 @@ def test_no_marker_counts_where_the_prompt_offers_no_tools(prompt: Prompt):
         {"tools": [FunctionTool("look", parameters={"type": "object", "properties": {MARK: {}}})]},
         {"tools": [CustomTool("look", MARK)]},
         {"tools": [RawTool({"type": "odd", "note": MARK})]},
+        {"output_schema": {"type": "object", "properties": {"note": {"type": "string", "description": MARK}}}},
+        {"output_schema": Noted},
         {"extra": {"note": MARK}},
     ],
 )
 def test_a_marker_that_stands_in_the_prompt_does_not_count(fields: dict[str, Any]):
     prompt = Prompt(**{"input": "hello", "tools": [TOOL], **fields})
     left = active_markers(prompt)
-    assert [marker for marker in MARKERS if marker not in left] == [Marker("token channel", MARK)]
+    assert [marker for marker in MARKERS if marker not in left] == [SIGNS]
+
+
+def test_a_prompt_that_holds_one_control_token_speaks_of_all_of_them_and_of_nothing_else():
+    left = active_markers(Prompt("what does <|channel|> mean?", tools=[TOOL]))
+    assert left == tuple(marker for marker in MARKERS if not marker.text.startswith("<|"))
+    assert SIGNS in left
+
+
+def test_markers_without_a_family_are_none():
+    one, other = Marker("one", "11"), Marker("other", "22")
+    assert active_markers(Prompt("11", tools=[TOOL]), [one, other]) == (other,)
 
 
 def test_a_plain_text_is_a_marker_that_counts_anywhere_and_has_itself_as_its_name():

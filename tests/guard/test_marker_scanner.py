@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, strategies as st
 
+from codex_client.guard import scanner as scanner_module
 from codex_client.guard.markers import MARKERS, NEAR_LINE_START, Marker
 from codex_client.guard.scanner import MarkerScanner
 
@@ -63,6 +65,11 @@ def test_a_marker_that_lacks_its_last_character_is_none(marker: Marker):
         ("will <|channel|>commentary to=functions.x <|constrain|>json<|message|>{}<|call|>", "token channel"),
         ("Assistant to=functions.get_weather:", "recipient functions"),
         ("x>to=functions.get_weather", "recipient functions"),
+        ("We need ensure JSON only.to=functions.shell", "recipient functions"),
+        ('彩票to=functions.look {"at": "it"}', "recipient functions"),
+        ("(to=functions.look {}", "recipient functions"),
+        ("{}to=functions.look code", "recipient functions"),
+        ("♀to=multi_tool_use.parallel", "recipient multi_tool_use"),
     ],
 )
 def test_garbled_texts_are_known_by_their_first_marker(text: str, name: str):
@@ -76,6 +83,8 @@ def test_garbled_texts_are_known_by_their_first_marker(text: str, name: str):
     [
         "go to https://example.org/?redirect_to=functions.html now",
         "set upload_to=functions.path",
+        "https://example.org/to=functions.html?to=functions.a&to=functions.b#to=functions.c",
+        "the flag --to=functions.txt, goto=functions.txt, x2to=functions.txt and y==to=functions.txt",
         "/*                                                +#+#+#+#+#+   +#+           */",
         "+# is not +#+",
         "♀♀♀ and ♂♂♂♂",
@@ -108,6 +117,14 @@ CODE = [
     "```\n``\n<|end|>",
     "~~~\n`<|end|>\n~~~",
     f"{'`' * 40}\n{'`' * 39}\n<|end|>",
+    "use `foo\nbar <|end|>` to stop",
+    "use `foo <|end|>\nbar` to stop",
+    "> use `foo\n> bar <|end|>` to stop",
+    "one stray ` here\nand `<|end|>` there",
+    "one stray ` here\nanother ` there\nand `<|end|>` at last",
+    "one stray ` here\nand `code\n<|end|>` there",
+    "one stray ` here\n```\n<|end|>",
+    "text ``` here\n```\n<|end|>",
 ]
 
 
@@ -122,7 +139,15 @@ PROSE = [
     ("`a` `b` <|start|> `c`", 8),
     ("one stray ` and <|start|>", 16),
     ("one stray ` and <|start|> `` \nmore", 16),
-    ("one stray ` \n<|start|> and ` here", 13),
+    ("one stray ` \n<|start|> and `` here", 13),
+    ("one stray ` \n\n<|start|> and ` here", 14),
+    ("one stray ` \nmore\n<|start|> and ` here", 18),
+    ("one stray ` <|start|>\n```\ncode\n```\n`", 12),
+    ("one stray ` <|start|>\n~~~\n`", 12),
+    ("one stray ` <|start|>\nmore\n` and so on", 12),
+    ("`code\nover` a line's end, and <|start|>\nmore\n", 30),
+    ("    <|start|>", 4),
+    ("<code><|start|></code>", 6),
     ("` <|start|> ``", 2),
     ("```\ncode\n```\n<|start|>", 13),
     ("```\ncode\n````  \n<|start|>", 16),
@@ -206,6 +231,58 @@ def test_any_cut_of_any_text_finds_the_same(parts: list[str], sizes: list[int]):
         pieces.append(rest[:size])
         rest = rest[size:]
     assert scan([*pieces, rest]) == scan([text])
+
+
+@given(st.lists(pieces_of_text, max_size=30))
+def test_where_a_text_pauses_all_goes_on_but_what_waits_for_the_end_of_inline_code(parts: list[str]):
+    paused, straight = MarkerScanner(MARKERS), MarkerScanner(MARKERS)
+    length = 0
+    for part in parts:
+        length += len(part)
+        found = paused.feed(part)
+        assert found == straight.feed(part)
+        if found is not None:
+            return
+        free = paused.pause()
+        assert paused.clear <= free <= length
+        before, after = "".join(parts)[:free], "".join(parts)[free:length]
+        assert free == length or ("`" in before and any(after.startswith(marker.text) for marker in MARKERS))
+    assert paused.finish() == straight.finish()
+
+
+class CountingPattern:
+    """A pattern that counts the characters it is given to look at."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.pattern = pattern.pattern
+        self.characters = 0
+        self._found = pattern
+
+    def search(self, text: str, at: int = 0) -> re.Match[str] | None:
+        self.characters += len(text) - at
+        return self._found.search(text, at)
+
+
+@pytest.mark.parametrize(
+    "unit", ["`", "~", "\n", "` ", "`a` ", "word ", "<|end|", "<", "```\n<|end|>\n```\n", "`<|end|>` "]
+)
+def test_the_work_for_a_text_grows_with_its_length_and_no_faster(unit: str, monkeypatch: pytest.MonkeyPatch):
+    counting = [CountingPattern(pattern) for pattern in scanner_module._patterns(MARKERS)]
+    monkeypatch.setattr(scanner_module, "_patterns", lambda _: counting)
+    scanner = MarkerScanner(MARKERS)
+    text = unit * 300
+    for character in text:
+        assert scanner.feed(character) is None
+        assert scanner.pause() >= 0
+    assert 0 < sum(pattern.characters for pattern in counting) <= 20 * scanner.window * len(text)
+
+
+@pytest.mark.parametrize("sign", "`~\n. ")
+def test_never_more_than_a_marker_needs_is_held_of_a_long_run(sign: str):
+    scanner = MarkerScanner(MARKERS)
+    for length in range(1, 2000):
+        assert scanner.feed(sign) is None
+        assert scanner.clear >= length - scanner.window
 
 
 @given(st.lists(pieces_of_text, max_size=30))

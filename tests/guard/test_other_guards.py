@@ -156,6 +156,27 @@ def test_text_goes_on_as_soon_as_it_can_be_no_capacity_text():
     assert guard.feed(later) is later
 
 
+@pytest.mark.parametrize("before, after", [("\n" * 8, ""), ("", "\n" * 8), (" \n ", " \n")])
+def test_a_capacity_text_may_have_a_little_white_space_around_it(before: str, after: str):
+    guard = CapacityGuard()
+    for character in f"{before}{CAPACITY_TEXTS[0]}{after}":
+        assert guard.feed([OutputTextDelta(character)]) == []
+    with pytest.raises(ServerOverloadedInStreamError):
+        guard.feed([END])
+
+
+@pytest.mark.parametrize("beginning", ["", CAPACITY_TEXTS[0]])
+def test_white_space_is_held_to_a_bound_and_no_longer(beginning: str):
+    guard, out, held = CapacityGuard(), list[ResponseEvent](), 0
+    deltas = [OutputTextDelta(beginning), *[OutputTextDelta("\n")] * 100]
+    for number, delta in enumerate(deltas, 1):
+        out += guard.feed([delta])
+        held = max(held, number - len(out))
+    assert out == deltas
+    assert held <= 1 + max(map(len, CAPACITY_TEXTS)) + 16
+    assert beginning or held == 8
+
+
 def test_text_that_is_no_capacity_text_goes_on_at_once():
     assert CapacityGuard().feed([OutputTextDelta("Hello")]) == [OutputTextDelta("Hello")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -108,6 +109,20 @@ def test_M1_what_the_built_in_list_tells_fits_together(model: ModelInfo) -> None
     assert model.reasons is True or not model.efforts
     assert model.context_window is not None
     assert model.max_output_tokens is None or model.max_output_tokens <= model.context_window
+
+
+def test_M4_the_built_in_aliases_are_read_only() -> None:
+    aliases: Any = MODEL_ALIASES
+    with pytest.raises(TypeError):
+        aliases["gpt5"] = "gpt-4.1"
+    assert BUILT_IN_MODELS.with_aliases({"gpt5": "gpt-4.1"}).get("gpt5") == BUILT_IN_MODELS.get("gpt-4.1")
+    assert BUILT_IN_MODELS.get("gpt5") == BUILT_IN_MODELS.get("gpt-5")
+
+
+@pytest.mark.parametrize("alias", ["gpt5", "gpt5-mini"])
+def test_M4_the_latest_of_a_name_is_what_the_name_leads_to(alias: str) -> None:
+    newest = f"{alias.replace('-', '')}-latest"
+    assert MODEL_ALIASES[newest] == MODEL_ALIASES[alias]
 
 
 def test_M4_every_built_in_alias_leads_to_a_slug_and_is_none() -> None:

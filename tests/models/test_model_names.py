@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from codex_client.errors import ConfigurationError
+from codex_client.errors import ConfigurationError, InvalidPayloadError
 from codex_client.models import (
     BUILT_IN_MODELS,
     EFFORTS,
@@ -99,6 +99,13 @@ def test_M3_an_effort_that_the_model_does_not_take_is_an_error_that_lists_those_
 def test_an_unknown_word_behind_an_unknown_model_lists_all_efforts() -> None:
     with pytest.raises(ConfigurationError, match=", ".join(EFFORTS)):
         parse_model_name("llama:8b")
+
+
+@pytest.mark.parametrize("name", ["", "gpt-5:utmost", ":high", "gpt-4.1:low"])
+def test_a_name_that_cannot_be_is_the_fault_of_the_model_s_field(name: str) -> None:
+    with pytest.raises(InvalidPayloadError) as raised:
+        parse_model_name(name)
+    assert raised.value.param == "model"
 
 
 @pytest.mark.parametrize("name", ["gpt-4.1:low", "gpt-4.1-low"])

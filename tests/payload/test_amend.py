@@ -11,7 +11,7 @@ import pytest
 
 from codex_client.classify import status_error
 from codex_client.errors import InvalidRequestError, UnexpectedStatusError
-from codex_client.payload.amend import amended
+from codex_client.payload.amend import find_amendment
 
 PAYLOAD: dict[str, Any] = {
     "model": "m",
@@ -28,6 +28,8 @@ PAYLOAD: dict[str, Any] = {
     "prompt": {"id": "p"},
     "messages": [],
     "response_format": {"type": "text"},
+    "stop": "END",
+    "parallel_tool_calls": False,
     "temperature": 0.5,
     "service_tier": "flex",
     "max_tokens": 16,
@@ -40,6 +42,16 @@ def refusal(body: Any, status: int = 400) -> InvalidRequestError:
     error = status_error(status=status, body=text, headers={}, url=None, now=0.0)
     assert isinstance(error, InvalidRequestError)
     return error
+
+
+def amended(error: InvalidRequestError, payload: dict[str, Any]) -> dict[str, Any] | None:
+    """The payload as it is sent again, None for one that is not."""
+    amendment = find_amendment(error, payload)
+    if amendment is None:
+        return None
+    changed = copy.deepcopy(payload)
+    assert amendment.amend(changed)
+    return changed
 
 
 def openai(message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
@@ -97,6 +109,13 @@ def test_t4_a_verbosity_that_the_model_does_not_take_becomes_the_one_that_all_ta
     assert amended(error, changed or {}) is None
 
 
+def test_the_verbosity_of_a_chat_request_becomes_medium_too() -> None:
+    text = "Unsupported value: 'low' is not supported with this model. Supported values are: 'medium'."
+    error = refusal(openai(text, "verbosity", "unsupported_value"))
+    assert amended(error, {"model": "m", "verbosity": "low"}) == {"model": "m", "verbosity": "medium"}
+    assert amended(error, {"model": "m", "verbosity": "medium"}) is None
+
+
 @pytest.mark.parametrize("param", ["reasoning.effort", "service_tier", "max_output_tokens"])
 def test_other_values_are_the_callers_to_change(param: str) -> None:
     assert amended(refusal(openai("Unsupported value: 'x'.", param, "unsupported_value")), PAYLOAD) is None
@@ -113,7 +132,8 @@ def test_a_limit_keeps_holding_under_the_name_that_the_server_asks_for() -> None
 @pytest.mark.parametrize(
     "param",
     ["model", "input", "messages", "instructions", "tools", "tool_choice", "text.format", "text.format.schema", "text",
-     "response_format", "stream", "store", "previous_response_id", "conversation", "prompt", "prompt.id",
+     "response_format", "stop", "parallel_tool_calls", "stream", "store", "previous_response_id", "conversation",
+     "prompt", "prompt.id",
      "input[0].content", "tools[0].strict", "include[0]", "body.input.0.role"],
 )  # fmt: skip
 @pytest.mark.parametrize("code", ["unsupported_parameter", "unknown_parameter", "unsupported_value"])

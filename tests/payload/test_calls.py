@@ -73,7 +73,7 @@ def test_v7_a_call_and_its_output_stay_a_pair(pair: list[ResponseItem]) -> None:
 
 
 def test_v7_openais_chat_api_takes_ids_of_forty_characters() -> None:
-    openai = ModelProviderInfo(name="openai", base_url="http://localhost:9000/v1", wire_api=WireApi.CHAT)
+    openai = ModelProviderInfo(name="openai", base_url="https://api.openai.com/v1", wire_api=WireApi.CHAT)
     for call_id, fits in (("y" * 40, True), ("y" * 41, False)):
         prompt = Prompt([SAID, call(call_id), output(call_id)])
         _, asked, answered = ChatPayloadBuilder(model="m", provider=openai).build(prompt)["messages"]

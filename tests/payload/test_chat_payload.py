@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -18,7 +19,7 @@ from codex_client.items import (
     ResponseItem,
     WebSearchCall,
 )
-from codex_client.model_provider import ModelProviderInfo, azure_provider, built_in_providers
+from codex_client.model_provider import ModelProviderInfo, WireApi, azure_provider, built_in_providers
 from codex_client.payload.chat import ChatPayloadBuilder
 from codex_client.payload.encode import encode_payload
 from codex_client.prompt import CustomTool, FunctionTool, Prompt, RawTool, ReasoningOptions
@@ -183,6 +184,36 @@ def test_what_the_api_has_no_form_for_is_refused(prompt: Prompt, message: str):
     with pytest.raises(UnsupportedOperationError) as caught:
         build(prompt)
     assert str(caught.value) == message
+
+
+CUSTOM_HISTORY = [
+    {"role": "user", "content": "hi"},
+    {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": "raw"},
+    {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+]
+AS_CUSTOM = {"id": "c1", "type": "custom", "custom": {"name": "patch", "input": "raw"}}
+AS_FUNCTION = {"id": "c1", "type": "function", "function": {"name": "patch", "arguments": '{"input":"raw"}'}}
+CHAT_CUSTOM = {"type": "custom", "custom": {"name": "patch"}}
+
+
+@pytest.mark.parametrize(
+    "options, provider, call",
+    [
+        pytest.param({"tools": [CustomTool("patch")]}, "openai", AS_CUSTOM, id="offered_to_openai"),
+        pytest.param({"tools": [RawTool(CHAT_CUSTOM)]}, "groq", AS_CUSTOM, id="offered_as_it_is"),
+        pytest.param({"extra": {"tools": [CHAT_CUSTOM]}}, "groq", AS_CUSTOM, id="offered_by_extra"),
+        pytest.param({"tools": [TOOL]}, "openai", AS_FUNCTION, id="another_tool_offered"),
+        pytest.param({}, "openai", AS_FUNCTION, id="none_offered"),
+        pytest.param({"extra": {"tools": "odd"}}, "openai", AS_FUNCTION, id="offered_in_no_list"),
+    ],
+)
+def test_a_custom_call_goes_back_as_what_it_is_where_custom_tools_are_offered(
+    options: dict[str, Any], provider: str, call: dict[str, Any]
+):
+    server = dataclasses.replace(built_in_providers()[provider], wire_api=WireApi.CHAT)
+    body = ChatPayloadBuilder(model="m", provider=server).build(Prompt(CUSTOM_HISTORY, **options))
+    assert body["messages"][1]["tool_calls"] == [call]
+    assert body["messages"][2] == {"role": "tool", "tool_call_id": "c1", "content": "done"}
 
 
 REFERENCE = OtherItem(type="item_reference", id="fc_1")

@@ -104,6 +104,31 @@ def test_chat_tools_are_nested(tool: Tool, expected: dict[str, Any]):
 
 
 @pytest.mark.parametrize(
+    "tool, expected",
+    [
+        pytest.param(CUSTOM, NESTED_CUSTOM, id="grammar"),
+        pytest.param(RawTool(FLAT_CUSTOM), NESTED_CUSTOM, id="raw"),
+        pytest.param(RawTool(NESTED_CUSTOM), NESTED_CUSTOM, id="nested_already"),
+        pytest.param(CustomTool("c"), {"type": "custom", "custom": {"name": "c"}}, id="bare"),
+        pytest.param(
+            CustomTool("c", format={"type": "text"}),
+            {"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}},
+            id="text",
+        ),
+        pytest.param(
+            CustomTool("c", format=NESTED_CUSTOM["custom"]["format"]),
+            {"type": "custom", "custom": {"name": "c", "format": NESTED_CUSTOM["custom"]["format"]}},
+            id="grammar_in_chat_form",
+        ),
+        pytest.param(FUNCTION, NESTED, id="function"),
+    ],
+)
+def test_a_free_form_tool_is_nested_where_the_server_takes_it(tool: Tool, expected: dict[str, Any]):
+    assert chat_tool(tool, takes_custom=True) == expected
+    assert chat_tools([tool], takes_custom=True) == [expected]
+
+
+@pytest.mark.parametrize(
     "tool, message",
     [
         pytest.param(

@@ -57,7 +57,35 @@ def test_a_bare_prompt_has_all_that_the_codex_backend_demands() -> None:
         "stream": True,
         "prompt_cache_key": "c",
         "text": {"verbosity": "medium"},
+        "include": ["reasoning.encrypted_content"],
     }
+
+
+SEALS = "reasoning.encrypted_content"
+
+
+@pytest.mark.parametrize(
+    "given, sent",
+    [
+        ({}, [SEALS]),
+        ({"include": None}, [SEALS]),
+        ({"include": ["message.output_text.logprobs"]}, ["message.output_text.logprobs", SEALS]),
+        ({"include": [SEALS, "file_search_call.results"]}, [SEALS, "file_search_call.results"]),
+    ],
+)
+@pytest.mark.parametrize("reasoning", [None, ReasoningOptions("low")])
+def test_encrypted_reasoning_is_always_asked_of_a_server_that_keeps_nothing(
+    given: Any, sent: list[str], reasoning: ReasoningOptions | None
+) -> None:
+    assert build(Prompt("hi", extra=given, reasoning=reasoning))["include"] == sent
+
+
+def test_others_are_asked_for_what_the_prompt_itself_names() -> None:
+    extra = {"include": ["message.output_text.logprobs"]}
+    assert build(Prompt("hi", extra=extra, reasoning=ReasoningOptions("low")), OPENAI)["include"] == extra["include"]
+    assert "include" not in build(Prompt("hi"), OPENAI)
+    odd = ResponsesPayloadBuilder(model="m", provider=CHATGPT).build(Prompt("hi", extra={"include": "x"}))
+    assert odd["include"] == "x"
 
 
 @pytest.mark.parametrize("given", [None, ""])
@@ -75,7 +103,8 @@ def test_ones_own_instructions_are_left_alone() -> None:
 CATALOGUE = ModelCatalogue(
     models=(
         ModelInfo(slug="low-only", verbosities=("low",), default_verbosity="low"),
-        ModelInfo(slug="none"),
+        ModelInfo(slug="high-only", verbosities=("high",)),
+        ModelInfo(slug="untold"),
         ModelInfo(slug="all", verbosities=("low", "medium", "high")),
     )
 )
@@ -86,7 +115,8 @@ CATALOGUE = ModelCatalogue(
     [
         ("all", {"verbosity": "medium"}),
         ("low-only", {"verbosity": "low"}),
-        ("none", None),
+        ("high-only", None),
+        ("untold", {"verbosity": "medium"}),
         ("newer-than-any-list", {"verbosity": "medium"}),
     ],
 )
@@ -125,6 +155,30 @@ def test_storing_is_refused_where_nothing_is_stored(provider: ModelProviderInfo)
     with pytest.raises(ConfigurationError, match=message):
         build(Prompt("hi"), provider, store=True)
     assert build(Prompt("hi", extra={"store": False}), provider)["store"] is False
+
+
+@pytest.mark.parametrize(
+    "prompt, param",
+    [
+        (Prompt("hi", previous_response_id="resp_1"), "previous_response_id"),
+        (Prompt("hi", extra={"previous_response_id": "resp_1"}), "previous_response_id"),
+        (Prompt("hi", extra={"conversation": {"id": "conv_1"}}), "conversation"),
+        (Prompt("hi", extra={"prompt": {"id": "pmpt_1"}}), "prompt"),
+        (Prompt([Message.user("hi"), {"type": "item_reference", "id": "msg_1"}]), "input[1]"),
+    ],
+)
+def test_what_only_a_server_that_stores_can_look_up_is_refused_elsewhere(prompt: Prompt, param: str) -> None:
+    with pytest.raises(InvalidPayloadError, match=r"chatgpt .*keeps no") as raised:
+        build(prompt)
+    assert raised.value.param == param
+    build(prompt, OPENAI)
+
+
+def test_what_is_named_and_null_needs_no_looking_up() -> None:
+    extra = {"previous_response_id": None, "conversation": None}
+    ResponsesPayloadBuilder(model="gpt-5.2", provider=CHATGPT).build(
+        Prompt("hi", previous_response_id="resp_1", extra=extra)
+    )
 
 
 REFUSED: dict[str, Any] = {
@@ -193,6 +247,7 @@ MIXED = Message(role="system", content=[InputText(text="look"), PICTURE])
     "items, instructions, roles",
     [
         pytest.param([SYSTEM, HI], "S", ["user"], id="V1_a_leading_one"),
+        pytest.param([SYSTEM, SYSTEM], "", ["developer", "developer"], id="V1_nothing_else"),
         pytest.param([SYSTEM, Message.system("T"), HI], "S\n\nT", ["user"], id="V1_several"),
         pytest.param([HI, SYSTEM], "", ["user", "developer"], id="V1_a_later_one"),
         pytest.param([SYSTEM, HI, SYSTEM], "S", ["user", "developer"], id="V1_both"),
@@ -209,11 +264,6 @@ def test_system_messages_keep_their_meaning(
     expected = "\n\n".join(text for text in (own, instructions) if text)
     assert body["instructions"] == (expected or "You are a helpful assistant.")
     assert [item["role"] for item in body["input"]] == roles
-
-
-def test_system_messages_alone_ask_for_nothing() -> None:
-    with pytest.raises(InvalidPayloadError, match="the prompt's input is empty"):
-        build(Prompt([SYSTEM]))
 
 
 def test_where_system_messages_are_taken_they_stay_where_they_are() -> None:
@@ -253,6 +303,69 @@ def test_the_names_effort_leaves_the_summary_that_was_asked_for() -> None:
 def test_an_effort_that_the_model_does_not_take_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ConfigurationError, match="'utmost'"):
         build(Prompt("hi", model="gpt-5.2:utmost"))
+
+
+KNOWN = ModelCatalogue(
+    models=(
+        ModelInfo(slug="thinks", efforts=("low", "high"), verbosities=("medium",)),
+        ModelInfo(slug="plain", reasons=False),
+        ModelInfo(slug="untold"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "prompt, param, told",
+    [
+        (Prompt("hi", model="thinks", reasoning=ReasoningOptions("max")), "reasoning.effort", "'max', but low, high"),
+        (Prompt("hi", model="thinks", verbosity="low"), "text.verbosity", "the verbosity 'low', but medium; ask"),
+        (Prompt("hi", model="plain", reasoning=ReasoningOptions("low")), "reasoning.effort", "takes no effort"),
+        (Prompt("hi", model=" "), "model", "^no model given; name one"),
+    ],
+)
+def test_what_the_model_is_known_not_to_take_is_refused_before_anything_is_sent(
+    prompt: Prompt, param: str, told: str
+) -> None:
+    for refused in (
+        lambda: build(prompt, OPENAI, catalogue=KNOWN),
+        lambda: build_chat(prompt, OPENAI_CHAT, catalogue=KNOWN),
+    ):
+        with pytest.raises(InvalidPayloadError, match=told) as raised:
+            refused()
+        assert raised.value.param == param
+        assert ("BUILT_IN_MODELS.merged(…)" in str(raised.value)) == (param != "model")
+
+
+def test_the_clients_effort_is_checked_as_well() -> None:
+    with pytest.raises(InvalidPayloadError, match="'thinks' does not take the effort 'max'"):
+        build(Prompt("hi", model="thinks"), OPENAI, reasoning=ReasoningOptions("max"), catalogue=KNOWN)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("hi", model="thinks", reasoning=ReasoningOptions("high"), verbosity="medium"),
+        Prompt("hi", model="plain", reasoning=ReasoningOptions(summary="auto"), verbosity="low"),
+        Prompt("hi", model="untold", reasoning=ReasoningOptions("max"), verbosity="high"),
+        Prompt("hi", model="newer", reasoning=ReasoningOptions("beyond"), verbosity="endless"),
+        Prompt("hi", model="thinks", reasoning=ReasoningOptions("max"), extra={"model": "newer"}),
+    ],
+)
+def test_what_nobody_knows_of_the_model_is_left_to_the_server(prompt: Prompt) -> None:
+    body = ResponsesPayloadBuilder(model="m", provider=OPENAI, catalogue=KNOWN).build(prompt)
+    assert body["reasoning"].get("effort") == (prompt.reasoning and prompt.reasoning.effort)
+    assert body.get("text", {}).get("verbosity") == prompt.verbosity
+
+
+def test_a_catalogue_of_ones_own_takes_more() -> None:
+    more = KNOWN.merged(ModelCatalogue(models=(ModelInfo(slug="thinks", efforts=("low", "high", "max")),)))
+    prompt = Prompt("hi", model="thinks", reasoning=ReasoningOptions("max"))
+    assert build(prompt, OPENAI, catalogue=more)["reasoning"] == {"effort": "max"}
+
+
+def test_other_backends_models_are_not_those_of_the_catalogue() -> None:
+    body = build(Prompt("hi", model="thinks", reasoning=ReasoningOptions("max")), GENERIC, catalogue=KNOWN)
+    assert body["reasoning"] == {"effort": "max"}
 
 
 def test_names_with_colons_are_plain_names_elsewhere() -> None:

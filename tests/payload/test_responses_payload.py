@@ -128,7 +128,7 @@ def test_extra_is_merged_last_and_wins_at_the_top_level():
     ],
 )
 def test_encrypted_reasoning_is_asked_for_with_reasoning(options: ReasoningOptions, expected: dict[str, Any]):
-    body = build(Prompt("hi", reasoning=options))
+    body = build(Prompt("hi", reasoning=options, model="gpt-5.2"))
     assert (body["reasoning"], body["include"]) == (expected, ["reasoning.encrypted_content"])
 
 

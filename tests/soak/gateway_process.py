@@ -43,7 +43,7 @@ async def open_gateways(upstream_url: str, *, idle_seconds: float) -> AsyncItera
         timeouts=Timeouts(first_event=idle_seconds, idle=idle_seconds),
         limits=StreamLimits(max_frame_bytes=MAX_FRAME_BYTES),
     )
-    chatgpt = replace(provider, name="chatgpt")
+    chatgpt = replace(provider, name="chatgpt", profile="chatgpt-codex")
     async with AsyncExitStack() as opened:
         pool = await opened.enter_async_context(
             CredentialPool(MemoryTokenStore([login(0), login(1)]), provider=chatgpt)
@@ -56,7 +56,7 @@ async def open_gateways(upstream_url: str, *, idle_seconds: float) -> AsyncItera
         gateways: dict[str, tuple[str, Starlette]] = {}
         for name, each in configs.items():
             client = await opened.enter_async_context(RoutedApiClient(each))
-            app = create_app(client, pool=pool if name == "pool" else None)
+            app = create_app(client)
             gateways[name] = f"{await opened.enter_async_context(served(app))}/v1", app
         yield gateways
 

@@ -18,13 +18,14 @@ _PATIENCE = 10.0
 class AsgiCall:
     """One request: what has come of its answer so far. `over`: the app has returned."""
 
-    def __init__(self, body: Sequence[bytes]) -> None:
+    def __init__(self, body: Sequence[bytes], *, unfinished: bool = False) -> None:
         self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.body = b""
         self.over = False
         self._to_send = [
-            {"type": "http.request", "body": part, "more_body": at < len(body) - 1} for at, part in enumerate(body)
+            {"type": "http.request", "body": part, "more_body": unfinished or at < len(body) - 1}
+            for at, part in enumerate(body)
         ]
         self._left = False
         self._complete = False
@@ -90,8 +91,11 @@ async def calling(
     body: Any = None,
     parts: Sequence[bytes] | None = None,
     headers: Mapping[str, str] | None = None,
+    unfinished: bool = False,
 ) -> AsyncIterator[AsgiCall]:
-    """A call that runs beside the block. `body` goes as JSON, `parts` as they are."""
+    """A call that runs beside the block. `body` goes as JSON, `parts` as they are; after an unfinished one more would
+    have to come.
+    """
     parts = parts if parts is not None else [b"" if body is None else json.dumps(body).encode()]
     sent = {"host": "127.0.0.1:8787", **({} if method == "GET" else {"content-type": "application/json"})}
     sent |= {name.lower(): value for name, value in (headers or {}).items()}
@@ -109,7 +113,7 @@ async def calling(
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 8787),
     }
-    call = AsgiCall(parts)
+    call = AsgiCall(parts, unfinished=unfinished)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(call.run, app, scope)
         yield call

@@ -13,7 +13,8 @@ from httpx_sse import ServerSentEvent
 from codex_client.aggregate import CollectedResponse
 from codex_client.api import ResponseDecoder
 from codex_client.bridge.chat_chunks import ChatChunks
-from codex_client.bridge.reasoning import SEPARATOR, ReasoningFormat, shown_text
+from codex_client.bridge.reasoning import SEPARATOR, ReasoningFormat
+from codex_client.bridge.requests import BridgedRequest
 from codex_client.bridge.responses_events import ResponsesEvents
 from codex_client.client.fixtures import load_fixture
 from codex_client.client.framer import SseFramer
@@ -22,12 +23,18 @@ from codex_client.decode.responses import ResponsesDecoder
 from codex_client.errors import CodexError, StreamError
 from codex_client.events import Created, ResponseEvent
 from codex_client.items import Message, OutputText, Reasoning, ResponseItem
+from codex_client.prompt import Prompt
 from codex_client.testing import check_events
 from tests.support.collected import collected
 
-MODEL, CREATED = "asked-for", 1_700_000_000
+MODEL, CREATED, OWN_ID = "asked-for", 1_700_000_000, "own-1"
 # Events that clients of the API need, and the decoder does not.
-NEEDLESS = {"response.content_part.added", "response.content_part.done", "response.reasoning_summary_part.done"}
+NEEDLESS = {
+    "response.content_part.added",
+    "response.content_part.done",
+    "response.output_text.annotation.added",
+    "response.reasoning_summary_part.done",
+}
 
 
 @dataclass(frozen=True)
@@ -41,18 +48,24 @@ class Turn:
     def whole(self) -> CollectedResponse:
         return collected(self.events)
 
-    def told_id(self, made_up: str) -> str:
+    @property
+    def told_id(self) -> str:
         """The id that all of an encoded stream has: the server's, where it was told before any output. Some servers
         give each event another.
         """
         told = [event.response_id for event in self.events if isinstance(event, Created) and event.response_id]
-        return told[0] if told else made_up
+        return told[0] if told else OWN_ID
 
     @property
     def reasoning(self) -> str:
         """All of it that people can read."""
         shown = (shown_text(item) for item in self.whole.items if isinstance(item, Reasoning))
         return SEPARATOR.join(filter(None, shown))
+
+
+def shown_text(item: Reasoning) -> str:
+    """All that people can read of it."""
+    return SEPARATOR.join(text for text in (*item.summary_texts, item.text) if text)
 
 
 def turn_of(path: Path) -> Turn:
@@ -63,14 +76,19 @@ def turn_of(path: Path) -> Turn:
     return _decode(decoder, frames if last is None else [*frames, last])
 
 
-def chat_chunks(turn: Turn, **options: Any) -> list[dict[str, Any]]:
-    encoder = ChatChunks(model=MODEL, created=CREATED, include_usage=True, **options)
+def asked(reasoning_format: ReasoningFormat = ReasoningFormat.REASONING_CONTENT) -> BridgedRequest:
+    """A request that wants all there is."""
+    return BridgedRequest(prompt=Prompt(""), include_usage=True, reasoning_format=reasoning_format)
+
+
+def chat_chunks(turn: Turn, request: BridgedRequest | None = None) -> list[dict[str, Any]]:
+    encoder = ChatChunks(model=MODEL, created=CREATED, response_id=OWN_ID, request=request or asked())
     chunks = [chunk for event in turn.events for chunk in encoder.feed(event)]
     return chunks if turn.failure is None else chunks + encoder.fail(turn.failure)
 
 
-def responses_events(turn: Turn, **options: Any) -> list[dict[str, Any]]:
-    encoder = ResponsesEvents(model=MODEL, created=CREATED, **options)
+def responses_events(turn: Turn) -> list[dict[str, Any]]:
+    encoder = ResponsesEvents(model=MODEL, created=CREATED, response_id=OWN_ID)
     events = [each for event in turn.events for each in encoder.feed(event)]
     return events if turn.failure is None else events + encoder.fail(turn.failure)
 

@@ -39,14 +39,17 @@ async def gateway_over(
     wire_api: WireApi | Literal["responses", "chat"] = WireApi.RESPONSES,
     clock: Clock | None = None,
     retries: int = 0,
+    model: str = "gpt-5",
     config: GatewayConfig | None = None,
     **options: Any,
 ) -> AsyncIterator[Starlette]:
-    """An app whose turns go to `upstream`, each once unless `retries` are allowed."""
+    """An app whose turns go to `upstream`, each once unless `retries` are allowed. `model`: of requests that name
+    none.
+    """
     async with RoutedApiClient(
         ClientConfig(
             provider=upstream.provider(wire_api),
-            model="gpt-5",
+            model=model,
             retry=RetryPolicy(request_max_retries=retries, stream_max_retries=retries, base_delay=0),
             clock=clock or SystemClock(),
         )

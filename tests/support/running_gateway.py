@@ -79,14 +79,14 @@ def running_gateway(kind: Kind) -> Iterator[RunningGateway]:
 @asynccontextmanager
 async def _running(kind: Kind, portal: BlockingPortal) -> AsyncIterator[RunningGateway]:
     double = _PretendChatGpt() if kind == "chatgpt" else _pretend_provider()
-    async with double as upstream, _client_of(upstream) as (client, pool):
-        app = create_app(client, config=GatewayConfig(keys=(KEY,)), pool=pool)
+    async with double as upstream, _client_of(upstream) as client:
+        app = create_app(client, config=GatewayConfig(keys=(KEY,)))
         async with served(app) as url:
             yield RunningGateway(kind, f"{url}/v1", upstream, app, portal)
 
 
 @asynccontextmanager
-async def _client_of(upstream: ReplayServer) -> AsyncIterator[tuple[RoutedApiClient, CredentialPool | None]]:
+async def _client_of(upstream: ReplayServer) -> AsyncIterator[RoutedApiClient]:
     """One repetition, which is what a second account takes, and no waiting for it."""
     retry = RetryPolicy(request_max_retries=1, stream_max_retries=1, base_delay=0, max_retry_after=1)
     config = ClientConfig(
@@ -97,7 +97,7 @@ async def _client_of(upstream: ReplayServer) -> AsyncIterator[tuple[RoutedApiCli
     )
     if not isinstance(upstream, AccountServer):
         async with RoutedApiClient(config) as client:
-            yield client, None
+            yield client
         return
     provider = upstream.provider()
     # Given in so many words it also holds for a server that is not ChatGPT's: bodies go compressed.
@@ -105,7 +105,7 @@ async def _client_of(upstream: ReplayServer) -> AsyncIterator[tuple[RoutedApiCli
     logins = [upstream.issue(upstream.add_account(f"acct-{number}")) for number in (1, 2)]
     pool = CredentialPool(MemoryTokenStore(logins), provider=provider)
     async with pool, RoutedApiClient(replace(config, provider=provider, auth=pool)) as client:
-        yield client, pool
+        yield client
 
 
 class _PretendChatGpt(AccountServer):

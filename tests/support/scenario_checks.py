@@ -9,17 +9,19 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.bridge.chat_chunks import ChatChunks, finish_reason_of
+from codex_client.bridge.chat_chunks import ChatChunks
 from codex_client.bridge.completion import chat_completion
 from codex_client.bridge.reasoning import ReasoningFormat
+from codex_client.bridge.requests import BridgedRequest
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.events import ResponseEvent, StreamRestarted
+from codex_client.prompt import Prompt
 from codex_client.testing import RecordedRequest, check_events
 from tests.support.bridged import deltas, joined
 from tests.support.scenario_player import KEY, Played
 from tests.support.scenarios import ChatSeen, Json, Seen, Sent, holds, is_there
 
-_ASKED_FOR = {"model": "asked-for", "created": 1_700_000_000}
+_ASKED_FOR = {"model": "asked-for", "created": 1_700_000_000, "response_id": "own-1"}
 
 
 def check_sent(requests: Sequence[RecordedRequest], expected: Sequence[Sent]) -> None:
@@ -115,8 +117,8 @@ def _check_told(played: Played, seen: Seen) -> None:
 def check_chat(
     events: Sequence[ResponseEvent], response: CollectedResponse, error: CodexError | None, seen: ChatSeen
 ) -> None:
-    form = ReasoningFormat(seen.reasoning)
-    encoder = ChatChunks(**_ASKED_FOR, include_usage=True, reasoning=form)
+    request = BridgedRequest(prompt=Prompt(""), include_usage=True, reasoning_format=ReasoningFormat(seen.reasoning))
+    encoder = ChatChunks(**_ASKED_FOR, request=request)
     chunks = [chunk for event in events for chunk in encoder.feed(event)]
     chunks += encoder.fail(error) if error else []
     assert len({chunk["id"] for chunk in chunks}) == 1
@@ -124,8 +126,8 @@ def check_chat(
     assert ["role" in delta for delta in deltas(chunks)] == [True] + [False] * (len(deltas(chunks)) - 1)
     if seen.deltas is not None:
         assert [delta for delta in deltas(chunks) if delta] == seen.deltas
-    cut_short = finish_reason_of(error) if isinstance(error, IncompleteResponseError) else None
-    whole = chat_completion(response, **_ASKED_FOR, reasoning=form, finish_reason=cut_short)
+    cut_short = error if isinstance(error, IncompleteResponseError) else None
+    whole = chat_completion(response, **_ASKED_FOR, request=request, error=cut_short)
     (choice,) = whole["choices"]
     texts = {name: choice["message"][name] for name in joined(chunks)}
     assert texts == joined(chunks), "the whole message is not what the chunks add up to"

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 
 from codex_client.api import ApiRequest, Retry, TurnContext, TurnRecord
-from codex_client.backend_profile import built_in_profiles
 from codex_client.client.config import ClientConfig, GuardPolicy, RestartPolicy, RetryPolicy, StreamLimits, Timeouts
 from codex_client.model_provider import ModelProviderInfo, WireApi
 from codex_client.models import BUILT_IN_MODELS
@@ -89,12 +88,12 @@ def new_account(server: AccountServer, number: int, spec: Json) -> ServerAccount
 
 def provider_of(case: Case, server: AccountServer) -> ModelProviderInfo:
     spec = dict(case.provider)
-    name, profile = spec.pop("name", "chatgpt"), spec.pop("profile", None)
+    name, profile = spec.pop("name", "chatgpt"), spec.pop("profile", "chatgpt-codex")
     return ModelProviderInfo(
         name=name,
         base_url=server.base_url,
         wire_api=WireApi(spec.pop("api", "responses")),
-        profile=None if profile is None else built_in_profiles()[profile],
+        profile=profile,
         **spec,
     )
 

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal, TypeAlias, get_args
+
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+Verbosity: TypeAlias = Literal["low", "medium", "high"]
+
+EFFORTS: tuple[str, ...] = get_args(Effort)
+"""The values of `reasoning.effort` in OpenAI's API, the least first."""
+
+VERBOSITIES: tuple[str, ...] = get_args(Verbosity)
+"""The values of `text.verbosity`, the least first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
