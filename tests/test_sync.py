@@ -12,13 +12,15 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from codex_client.aggregate import CollectedResponse
 from codex_client.auth.static import StaticAuth
 from codex_client.client.config import ChatConfig, ClientConfig, ResponsesConfig, RetryPolicy
 from codex_client.clients.offline import stream_from_fixture as async_stream_from_fixture
@@ -32,7 +34,10 @@ from codex_client.errors import (
 from codex_client.events import OutputTextDelta, ResponseEvent
 from codex_client.model_provider import built_in_providers
 from codex_client.prompt import Prompt
+from codex_client.routed_client import RoutedApiClient as AsyncRoutedApiClient
+from codex_client.stream import ResponseStream
 from codex_client.sync import (
+    BlockingClient,
     ChatCompletionsApiClient,
     ResponsesApiClient,
     RoutedApiClient,
@@ -201,6 +206,64 @@ def test_an_error_of_the_block_goes_through_and_closes_the_stream(serve: Serve):
         stream.close()
 
 
+def test_a_block_that_is_iterated_says_how_it_is_used(serve: Serve):
+    server = serve(200)
+    with client_of(server) as client, pytest.raises(TypeError, match=r"use `with client\.stream"):
+        for _ in cast("Any", client.stream(Prompt("Hi"))):
+            pytest.fail("it gives nothing")
+    assert server.requests == []
+
+
+def test_a_text_is_no_prompt(serve: Serve):
+    server, text = serve(200), cast("Any", "Hi")
+    told = r"the prompt is of type str; give it as Prompt\(…\)"
+
+    async def awaited(make: Callable[..., Any]) -> None:
+        async with make(config) as client:
+            with pytest.raises(InvalidPayloadError, match=told):
+                client.stream(text)
+            with pytest.raises(InvalidPayloadError, match=told):
+                await client.collect(text)
+
+    with client_of(server) as client:
+        for use in (client.stream, client.collect):
+            with pytest.raises(InvalidPayloadError, match=told):
+                use(text)
+        config = client.config
+    anyio.run(awaited, AsyncRoutedApiClient)
+    assert server.requests == []
+
+
+def test_a_client_tells_what_it_was_made_with(serve: Serve):
+    with client_of(serve(200)) as client:
+        assert client.config.model == "test-model"
+
+
+def test_a_client_of_ones_own_gets_the_same_face():
+    class Recorded:
+        """An `ApiClient` of a caller's."""
+
+        def __init__(self) -> None:
+            self.closed = 0
+
+        def stream(self, prompt: Prompt) -> AbstractAsyncContextManager[ResponseStream]:
+            return async_stream_from_fixture(FIXTURES / "responses/text.sse")
+
+        async def collect(self, prompt: Prompt) -> CollectedResponse:
+            async with self.stream(prompt) as stream:
+                return await stream.collect()
+
+        async def aclose(self) -> None:
+            self.closed += 1
+
+    own = Recorded()
+    with BlockingClient(own) as client:
+        with client.stream(Prompt("Hi")) as stream:
+            text = stream.collect().text
+        assert client.collect(Prompt("Hi")).text == text != ""
+    assert own.closed == 1
+
+
 def test_usage_is_asked_for_as_of_the_asynchronous_client(portal: BlockingPortal):
     with portal.wrap_async_context_manager(AccountServer(ManualClock(auto_advance=True))) as server:
         account = server.add_account("acct-1")
@@ -354,6 +417,68 @@ def test_a_call_from_a_forked_process_is_an_error(monkeypatch: pytest.MonkeyPatc
         loop.call(anyio.sleep, 0)
 
 
+@pytest.mark.parametrize("broken", ["threading.Thread.start", "anyio.run"])
+def test_a_thread_or_a_loop_that_cannot_begin_is_told_to_the_caller_and_begun_anew_by_the_next_call(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, broken: str
+):
+    def fail(*_: object) -> None:
+        raise OSError("no more of them")
+
+    client = client_of(serve(sse(responses_turn(TEXT))))
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, fail)
+        with pytest.raises(OSError, match="no more of them"):
+            client.collect(Prompt("Hi"))
+    assert client.collect(Prompt("Hi")).text == TEXT
+    client.close()
+
+
+def test_a_client_whose_loop_cannot_begin_is_closed_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object) -> None:
+        raise OSError("no more of them")
+
+    client = connect("m", base_url="http://127.0.0.1:9/v1")
+    with monkeypatch.context() as patch:
+        patch.setattr("anyio.run", fail)
+        with pytest.raises(OSError, match="no more of them"):
+            client.close()
+    client.close()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        client.collect(Prompt("Hi"))
+
+
+@posix
+def test_a_forked_process_leaves_drops_and_closes_what_is_not_its_own(serve: Serve):
+    server = serve(Reply.from_sse(sse(responses_turn(TEXT)[:4])).at(-1, Stall()))
+    program = f"""
+        import gc, os, sys, threading
+        from codex_client import Prompt
+        from codex_client.sync import connect
+        with connect("m", base_url={server.base_url!r}) as client:
+            with client.stream(Prompt("Hi")) as stream:
+                next(stream)
+                child = os.fork()
+                if not child:
+                    stream.close()
+                    client.close()
+                    sys.exit(3)
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        dropped = connect("m", base_url={server.base_url!r})
+        with dropped.stream(Prompt("Hi")) as stream:
+            next(stream)
+        child = os.fork()
+        if not child:
+            del dropped, stream
+            gc.collect()
+            os._exit(len([each for each in threading.enumerate() if each.name.startswith("codex_client")]))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        dropped.close()
+    """
+    # A fork beside a thread is what this is about.
+    ended = ended_program(program, "-W", "always::ResourceWarning", "-W", "ignore::DeprecationWarning")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n0\n", "")
+
+
 def test_at_the_interpreters_end_a_loop_is_closed_but_not_that_of_another_process(monkeypatch: pytest.MonkeyPatch):
     ours, others = LoopThread(), LoopThread()
     ours.call(anyio.sleep, 0)
@@ -370,23 +495,26 @@ def test_at_the_interpreters_end_a_loop_is_closed_but_not_that_of_another_proces
 def test_a_program_that_forgets_to_close_its_client_ends(serve: Serve, ending: str):
     server = serve(lambda _: sse(responses_turn(TEXT)))
     program = f"""
-        import warnings
-        warnings.simplefilter("always")
         from codex_client import Prompt
         from codex_client.sync import connect
         client = connect("m", base_url={server.base_url!r})
         print(client.collect(Prompt("Hi")).text)
         {ending}
     """
-    ended = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
+    ended = ended_program(program, "-W", "always")
+    assert (ended.returncode, ended.stdout) == (0, f"{TEXT}\n"), ended.stderr
+    assert "ResourceWarning: a RoutedApiClient of codex_client.sync was dropped" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def ended_program(program: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """A program of its own, run to its end."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(program)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=30,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (0, f"{TEXT}\n"), ended.stderr
-    assert "ResourceWarning: a RoutedApiClient of codex_client.sync was dropped" in ended.stderr
-    assert "Traceback" not in ended.stderr

@@ -6,15 +6,19 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from codex_client.errors import MissingExtraError
+from codex_client.cli.interrupts import INTERRUPTED, end_on_interrupt
+
+if TYPE_CHECKING:
+    from codex_client.errors import MissingExtraError
 
 _EXTRA = ("rich", "typer")
 
 
 def main() -> None:
     """The entry point: runs the command in `sys.argv` and ends the program with its exit status."""
+    end_on_interrupt()
     try:
         from codex_client.cli.app import app
     except ModuleNotFoundError as error:
@@ -24,7 +28,7 @@ def main() -> None:
         print(missing_extra(package).message, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     # A name that the terminal's encoding lacks is no reason to fail.
     reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
@@ -64,6 +68,8 @@ def _silence(stream: TextIO) -> None:
 
 def missing_extra(package: str) -> MissingExtraError:
     """What is said where a package of the extra is not installed."""
+    from codex_client.errors import MissingExtraError
+
     return MissingExtraError(
         f"the command line needs the package {package!r}; pip install 'codex-client[cli]'", extra="cli"
     )

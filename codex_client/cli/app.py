@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from codex_client.cli.accounts import accounts
 from codex_client.cli.doctor import doctor
@@ -25,8 +26,24 @@ from codex_client.version import __version__
 _GLOBAL = frozenset({"--no-color", "--debug"})
 
 
+def _without_types(params: list[Any]) -> list[Any]:
+    """Options that take no value, shown without the type of one."""
+    for each in params:
+        if getattr(each, "is_flag", False):
+            each.metavar = ""
+    return params
+
+
+class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
+
+
 class _Group(TyperGroup):
     """Takes the global options behind the command as well."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _without_types(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
@@ -47,18 +64,19 @@ app: typer.Typer = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-app.command()(login)
-app.command()(logout)
-app.command()(accounts)
-app.command(epilog=QUOTA_HELP)(quota)
-app.command()(models)
-app.command("import")(import_)
-app.command()(export)
-app.command()(stream)
-app.command()(record)
-app.command()(replay)
-app.command()(doctor)
-app.command()(serve)
+_add = partial(app.command, cls=_Command)
+_add()(login)
+_add()(logout)
+_add()(accounts)
+_add(epilog=QUOTA_HELP)(quota)
+_add()(models)
+_add("import")(import_)
+_add()(export)
+_add()(stream)
+_add()(record)
+_add()(replay)
+_add()(doctor)
+_add()(serve)
 
 
 def _show_version(wanted: bool) -> None:

@@ -15,15 +15,17 @@ from typing import Self
 from codex_client import settings
 from codex_client.api import AuthProvider
 from codex_client.auth.static import EnvAuth, StaticAuth
-from codex_client.cli.asking import Server
+from codex_client.auth.tokens import TokenSet
+from codex_client.cli.accounts_report import has_ended
 from codex_client.cli.chosen import HOW_TO_LOG_IN
 from codex_client.cli.exits import ExitStatus
 from codex_client.cli.findings import Finding
 from codex_client.cli.output import moment_and_countdown
+from codex_client.cli.server import Server
 from codex_client.cli.surroundings import Surroundings, used_accounts
-from codex_client.connecting import connect, resolve_provider
+from codex_client.connecting import BASE_URLS_OF_THEIR_OWN, connect, is_of_environment, resolve_provider
 from codex_client.errors import CodexError
-from codex_client.masking import mask_secrets, safe_url
+from codex_client.masking import mask_secrets, masked_email, safe_url
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.settings import Variable
 from codex_client.version import __version__
@@ -42,9 +44,9 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "zstd": ("backports.zstd",) if sys.version_info < (3, 14) else (),
 }
 
+_NEW_CONVERSATION = "doctor"
+_ANOTHER_LOGIN = "log in again, or with another account"
 _SECRET = re.compile(r"KEY|TOKEN")
-# A client has one; whether the credential would do is told without it.
-_ANY_MODEL = "gpt-5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Chosen:
 
     @classmethod
     def of(cls, around: Surroundings, server: Server) -> Self:
-        from_environment = server.provider is None and server.base_url is None
+        from_environment = is_of_environment(server.provider, server.base_url)
         model = server.model or settings.MODEL.read()
         try:
             provider = resolve_provider(server.provider, base_url=server.base_url, wire_api=server.wire_api)
@@ -111,7 +113,7 @@ async def check_credential(
     key = settings.API_KEY.read() if from_environment else None
     try:
         # Nothing is sent or opened by it: what it refuses no turn could begin with.
-        async with connect(_ANY_MODEL, provider=provider, auth=key):
+        async with connect(provider=provider, auth=key):
             pass
         if key is not None:
             auth = StaticAuth(key, header=provider.api_key_header)
@@ -131,28 +133,43 @@ async def _check_accounts(around: Surroundings, opened: AsyncExitStack) -> tuple
     stored = await accounts.store.load()
     if not stored:
         return Finding.failed("credential", f"no account is {where}", HOW_TO_LOG_IN, ExitStatus.LOGIN_REQUIRED), None
-    pool = await opened.enter_async_context(accounts.pool())
-    explanation = await pool.explain()
-    told = f"{len(stored)} {where}\n{explanation}"
+    # The pool learns that a login has ended when it lends it.
+    ended = [key for key, tokens in stored.items() if has_ended(tokens, around.clock.time())]
+    over = "\n".join(f"{key} cannot serve: its token has ended, and nothing here renews it" for key in ended)
+    if len(ended) == len(stored):
+        told = _named(f"{len(stored)} {where}\n{over}", stored)
+        return Finding.failed("credential", told, _ANOTHER_LOGIN, ExitStatus.NO_ACCOUNT), None
+    pool = await opened.enter_async_context(accounts.pool([key for key in stored if key not in ended]))
+    # One that never was: another turn's would be said to stay where it is.
+    explanation = await pool.explain(_NEW_CONVERSATION)
+    told = _named(f"{len(stored)} {where}\n{explanation}\n{over}".strip(), stored)
     if explanation.chosen is not None:
         return Finding.ok("credential", told), pool
     soonest, now = explanation.next_available_at, around.clock.time()
     if soonest is None:
-        advice = "log in again, or with another account"
+        advice = _ANOTHER_LOGIN
     else:
         when = moment_and_countdown(soonest, now=now, timezone=around.timezone)
         advice = f"the next one is free at {when}; log in with another account, or wait"
     return Finding.failed("credential", told, advice, ExitStatus.NO_ACCOUNT), None
 
 
+def _named(text: str, stored: Mapping[str, TokenSet]) -> str:
+    """With whose each key is, as far as whoever is shown it may know."""
+    for key, tokens in stored.items():
+        if tokens.email:
+            text = text.replace(key, f"{key} ({masked_email(tokens.email)})")
+    return text
+
+
 def _server_words(server: Server, provider: ModelProviderInfo) -> str:
-    from_environment = server.provider is None and server.base_url is None
-    openai = settings.OPENAI_BASE_URL if provider.name == "openai" and server.base_url is None else None
+    from_environment = is_of_environment(server.provider, server.base_url)
+    own = BASE_URLS_OF_THEIR_OWN.get(provider.name) if server.base_url is None else None
     wire_api = settings.WIRE_API if from_environment else None
     told = {
         f"provider {provider.name}": _source(server.provider, settings.PROVIDER if from_environment else None),
         f"address {safe_url(provider.base_url)}": _source(
-            server.base_url, settings.BASE_URL if from_environment else None, openai
+            server.base_url, settings.BASE_URL if from_environment else None, own
         ),
         f"API {provider.wire_api.value}": _source(server.wire_api, wire_api),
         f"profile {provider.backend.name}": "by the provider's name and address",

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from codex_client.cli.asking import BaseUrlOption, ModelOption, ProviderOption, Server, WireApiOption
 from codex_client.cli.configuration_checks import (
     Chosen,
     check_credential,
@@ -20,21 +19,22 @@ from codex_client.cli.configuration_checks import (
 )
 from codex_client.cli.exits import ExitStatus, run
 from codex_client.cli.findings import Finding, Verdict, findings_view, status_of
-from codex_client.cli.network_checks import Route, check_proxy, check_route
+from codex_client.cli.network_checks import check_proxy, check_route
+from codex_client.cli.option_groups import grouped
 from codex_client.cli.output import counted, emit_json, say, show
+from codex_client.cli.server import Server
 from codex_client.cli.server_checks import check_models
 from codex_client.cli.surroundings import Surroundings
 
-_NETWORK_CHECKS = ("names", "connection", "certificate", "models", "model", "clock")
+_REQUEST_CHECKS = ("models", "model", "clock")
+_NETWORK_CHECKS = ("names", "connection", "certificate", *_REQUEST_CHECKS)
 
 
+@grouped
 def doctor(
     context: typer.Context,
+    server: Server,
     offline: Annotated[bool, typer.Option("--offline", help="Leave the network alone.")] = False,
-    model: ModelOption = None,
-    provider: ProviderOption = None,
-    base_url: BaseUrlOption = None,
-    wire_api: WireApiOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, without secrets.")] = False,
 ) -> None:
     """Explain the configuration, and look for what is wrong with it.
@@ -43,7 +43,6 @@ def doctor(
     whether the server answers; for what is wrong also what to do. The options are those of `stream`. One small request
     is sent, for the list of models. The exit status is that of the first failure.
     """
-    server = Server(model=model, provider=provider, base_url=base_url, wire_api=wire_api)
     run(context, partial(_doctor, server=server, offline=offline, as_json=as_json))
 
 
@@ -64,15 +63,21 @@ async def _findings(around: Surroundings, server: Server, *, offline: bool) -> l
     findings = [check_program(), check_extras(), check_settings(), check_server(chosen)]
     if chosen.provider is None:
         return findings
+    proxy, route = await check_proxy(chosen.provider.base_url, around.clock)
+    findings.append(proxy)
+    if route is None:
+        return findings + [Finding.skipped(name, "not tried") for name in ("credential", *_NETWORK_CHECKS)]
     async with AsyncExitStack() as opened:
         credential, auth = await check_credential(
             around, chosen.provider, opened, from_environment=chosen.from_environment
         )
-        route = Route.to(chosen.provider.base_url)
-        findings += [credential, check_proxy(route)]
+        findings.append(credential)
         if offline:
             return findings + [Finding.skipped(name, "offline") for name in _NETWORK_CHECKS]
-        findings += await check_route(route, around.clock)
+        way = await check_route(route, around.clock)
+        findings += way
+        if any(each.verdict is Verdict.FAILED for each in way):
+            return findings + [Finding.skipped(name, "not tried") for name in _REQUEST_CHECKS]
         findings += await check_models(chosen.provider, auth, around.clock, model=chosen.model)
     return findings
 
@@ -80,7 +85,8 @@ async def _findings(around: Surroundings, server: Server, *, offline: bool) -> l
 def _say_summary(around: Surroundings, findings: Sequence[Finding]) -> None:
     failed, notes = (sum(each.verdict is verdict for each in findings) for verdict in (Verdict.FAILED, Verdict.NOTE))
     if failed:
-        text, style = f"{counted(failed, 'check')} failed; mend the first, the others may follow from it", "bold red"
+        more = "; mend the first, the others may follow from it" if failed > 1 else ""
+        text, style = f"{counted(failed, 'check')} failed{more}", "bold red"
     elif notes:
         text, style = f"nothing stands in the way; {counted(notes, 'note')} may be worth a look", "yellow"
     else:

@@ -13,6 +13,8 @@ import typer
 from rich.traceback import Traceback
 
 from codex_client.cli import unwritten
+from codex_client.cli.advice import in_command_words
+from codex_client.cli.interrupts import interruptible
 from codex_client.cli.output import say
 from codex_client.cli.surroundings import Surroundings
 from codex_client.errors import (
@@ -65,7 +67,8 @@ def guard(context: typer.Context, work: Callable[[Surroundings], ExitStatus | No
     """
     around: Surroundings = context.obj
     try:
-        status = work(around) or ExitStatus.OK
+        with interruptible():
+            status = work(around) or ExitStatus.OK
     except KeyboardInterrupt:
         status = ExitStatus.INTERRUPTED
     except CodexError as error:
@@ -98,4 +101,4 @@ def report(around: Surroundings, error: CodexError) -> None:
     """One line of what went wrong; under `--debug` also where. Never with locals: tokens may be among them."""
     if around.debug:
         around.err.print(Traceback.from_exception(type(error), error, error.__traceback__, show_locals=False))
-    say(around.err, error.message, style="bold red", label="error: ")
+    say(around.err, in_command_words(error.message), style="bold red", label="error: ")

@@ -10,6 +10,7 @@ from typing import Any, Self
 from rich.table import Table
 from rich.text import Text
 
+from codex_client.cli.advice import in_command_words
 from codex_client.cli.exits import ExitStatus, exit_status
 from codex_client.cli.output import printable
 from codex_client.errors import CodexError
@@ -59,7 +60,7 @@ class Finding:
     @classmethod
     def of_error(cls, name: str, error: CodexError) -> Self:
         """A failure of the library's own: its texts say last what to do."""
-        told, _, advice = error.message.rpartition("; ")
+        told, _, advice = in_command_words(error.message).rpartition("; ")
         return cls.failed(name, told or advice, advice if told else "", exit_status(error))
 
     def to_json(self) -> dict[str, Any]:

@@ -12,35 +12,26 @@ from urllib.parse import urlencode
 import typer
 
 from codex_client import settings
+from codex_client.cli.advice import in_command_words
 from codex_client.cli.catalogue_file import CatalogueFile
 from codex_client.cli.chosen import require_any
-from codex_client.cli.completion import provider_names
 from codex_client.cli.exits import run
 from codex_client.cli.models_table import ListedModels, aliases_table, models_table
-from codex_client.cli.output import emit_json, show, warn
+from codex_client.cli.option_groups import grouped
+from codex_client.cli.output import emit_json, say, show, warn
+from codex_client.cli.server import Address
 from codex_client.cli.surroundings import Surroundings, used_accounts
-from codex_client.connecting import connect, require_private, resolve_provider
+from codex_client.connecting import connect, require_private
 from codex_client.errors import CodexError, ConfigurationError, TokenStoreError
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.models import BUILT_IN_MODELS, MODEL_ALIASES, ModelCatalogue
 from codex_client.routed_client import RoutedApiClient
 
-# A client has one, and the question for a list names none.
-_ANY_MODEL = BUILT_IN_MODELS.slugs[0]
-# Whose models the built-in list has.
-_BUILT_IN_OF = frozenset({"openai", "azure", "chatgpt-codex"})
 
-
+@grouped
 def models(
     context: typer.Context,
-    provider: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Whose models; without it the environment's provider, else openai.",
-            autocompletion=provider_names,
-        ),
-    ] = None,
+    address: Address,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask the provider, however new the list that is kept here.")
     ] = False,
@@ -58,39 +49,43 @@ def models(
     if refresh and offline:
         raise typer.BadParameter("--refresh asks the provider and --offline asks nobody; give one of them")
     if aliases:
-        run(context, partial(_show_aliases, as_json=as_json))
-    run(context, partial(_show_models, name=provider, refresh=refresh, offline=offline, as_json=as_json))
+        run(context, partial(_show_aliases, address=address, as_json=as_json))
+    run(context, partial(_show_models, address=address, refresh=refresh, offline=offline, as_json=as_json))
 
 
-async def _show_aliases(around: Surroundings, *, as_json: bool) -> None:
+async def _show_aliases(around: Surroundings, *, address: Address, as_json: bool) -> None:
+    info = address.resolve()
+    aliases = _aliases(info)
     if as_json:
-        emit_json(around.out, {"aliases": MODEL_ALIASES})
+        emit_json(around.out, {"aliases": aliases})
+    elif aliases:
+        show(around.out, aliases_table(aliases))
     else:
-        show(around.out, aliases_table(MODEL_ALIASES))
+        say(around.err, f"no other names are known of the models of {info.name!r}")
 
 
-async def _show_models(around: Surroundings, *, name: str | None, refresh: bool, offline: bool, as_json: bool) -> None:
-    listed = await _listed(around, name, refresh=refresh, offline=offline)
+async def _show_models(around: Surroundings, *, address: Address, refresh: bool, offline: bool, as_json: bool) -> None:
+    info = _asked(around, address)
+    listed = await _listed(around, info, address, refresh=refresh, offline=offline)
     if as_json:
-        emit_json(around.out, listed.to_json(MODEL_ALIASES))
+        emit_json(around.out, listed.to_json(_aliases(info)))
     else:
         show(around.out, models_table(listed, now=around.clock.time()))
 
 
-async def _listed(around: Surroundings, name: str | None, *, refresh: bool, offline: bool) -> ListedModels:
-    info = resolve_provider(name)
-    if _needs_login(info, name):
-        info = around.usage_provider()
+async def _listed(
+    around: Surroundings, info: ModelProviderInfo, address: Address, *, refresh: bool, offline: bool
+) -> ListedModels:
     file, url = CatalogueFile(clock=around.clock), _address(info)
     kept = file.load(url)
     if offline or (kept is not None and file.is_fresh(kept) and not refresh):
         return _known(info, kept)
     try:
-        fetched = await _fetched(around, name, kept)
+        fetched = await _fetched(around, info, address, kept)
     except CodexError as error:
-        if refresh or (kept is None and info.backend.name not in _BUILT_IN_OF):
+        if refresh or (kept is None and not info.backend.uses_catalogue):
             raise
-        warn(around.err, f"{info.name} could not be asked for its models: {error.message}")
+        warn(around.err, f"{info.name} could not be asked for its models: {in_command_words(error.message)}")
         return _known(info, kept)
     try:
         await file.save(url, fetched)
@@ -99,38 +94,51 @@ async def _listed(around: Surroundings, name: str | None, *, refresh: bool, offl
     return replace(_known(info, fetched), source="server")
 
 
-async def _fetched(around: Surroundings, name: str | None, kept: ModelCatalogue | None) -> ModelCatalogue:
+async def _fetched(
+    around: Surroundings, info: ModelProviderInfo, address: Address, kept: ModelCatalogue | None
+) -> ModelCatalogue:
     with around.err.status("asking for the list of models"):
-        async with _client(around, name) as client:
+        async with _client(around, info, address) as client:
             return await client.models(kept)
 
 
 @asynccontextmanager
-async def _client(around: Surroundings, name: str | None) -> AsyncGenerator[RoutedApiClient]:
-    if not _needs_login(resolve_provider(name), name):
-        async with connect(_ANY_MODEL, provider=name, clock=around.clock) as client:
+async def _client(around: Surroundings, info: ModelProviderInfo, address: Address) -> AsyncGenerator[RoutedApiClient]:
+    if not _needs_login(address):
+        async with connect(
+            provider=address.provider, base_url=address.base_url, wire_api=address.wire_api, clock=around.clock
+        ) as client:
             yield client
         return
-    provider = around.usage_provider()
-    require_private(provider)
+    require_private(info)
     async with used_accounts(around) as accounts:
         require_any(await accounts.store.load())
         async with (
             accounts.pool() as pool,
-            connect(_ANY_MODEL, provider=provider, auth=pool, clock=around.clock) as client,
+            connect(provider=info, auth=pool, clock=around.clock) as client,
         ):
             yield client
 
 
-def _needs_login(info: ModelProviderInfo, name: str | None) -> bool:
-    """Whether the accounts are asked with: those of a named provider, and the environment's without a key beside it."""
-    return info.account_login and (name is not None or settings.API_KEY.read() is None)
+def _asked(around: Surroundings, address: Address) -> ModelProviderInfo:
+    by_login = address.base_url is None and _needs_login(address)
+    return around.usage_provider() if by_login else address.resolve()
+
+
+def _needs_login(address: Address) -> bool:
+    """Whether the accounts are asked with, and no key of the environment that is for this provider."""
+    return address.resolve().account_login and not (address.is_of_environment and settings.API_KEY.read())
+
+
+def _aliases(info: ModelProviderInfo) -> dict[str, str]:
+    """Names are those of a catalogue; others' models have none."""
+    return dict(MODEL_ALIASES) if info.backend.uses_catalogue else {}
 
 
 def _known(info: ModelProviderInfo, kept: ModelCatalogue | None) -> ListedModels:
     """The list that was kept, with what is known of its models beside, else the built-in one."""
     if kept is None:
-        if info.backend.name not in _BUILT_IN_OF:
+        if not info.backend.uses_catalogue:
             raise ConfigurationError(
                 f"no list of the models of {info.name!r} is kept here, and none comes with codex-client; ask for it "
                 "without --offline"

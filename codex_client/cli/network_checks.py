@@ -16,8 +16,10 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute
 
 from codex_client.api import Clock
+from codex_client.cli.exits import ExitStatus
 from codex_client.cli.findings import Finding, Verdict
 from codex_client.cli.output import counted, iso
+from codex_client.client.connections import new_http_client
 from codex_client.client.proxies import proxy_mounts
 from codex_client.errors import ConfigurationError, ConnectTimeoutError
 from codex_client.masking import safe_url
@@ -64,11 +66,24 @@ def proxy_for(url: SplitResult, mounts: Mapping[str, str | None]) -> str | None:
     return mounts.get(f"{url.scheme}://") or mounts.get("all://")
 
 
-def check_proxy(route: Route) -> Finding:
+async def check_proxy(url: str, clock: Clock) -> tuple[Finding, Route | None]:
+    """Which proxy there is to an address, and the way; None where the environment's proxies are no addresses."""
+    name = "proxy"
+    try:
+        # It sends nothing, but takes all of them as turns do.
+        await new_http_client(clock).aclose()
+        route = Route.to(url)
+        if not _has_place(route):
+            raise ValueError
+    except ConfigurationError as error:
+        return Finding.of_error(name, error), None
+    except ValueError:
+        told = "a proxy of the environment has no host, or a port that is none"
+        return Finding.failed(name, told, "correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY", ExitStatus.USAGE), None
     if route.proxy is not None:
-        return Finding.ok("proxy", f"{safe_url(route.proxy.geturl())}, by the environment")
+        return Finding.ok(name, f"{safe_url(route.proxy.geturl())}, by the environment"), route
     excepted = " (there are some for other addresses)" if any(proxy_mounts(getproxies()).values()) else ""
-    return Finding.ok("proxy", f"none{excepted}")
+    return Finding.ok(name, f"none{excepted}"), route
 
 
 async def check_route(route: Route, clock: Clock) -> Sequence[Finding]:
@@ -76,7 +91,7 @@ async def check_route(route: Route, clock: Clock) -> Sequence[Finding]:
     findings = [await _check_names(route)]
     for name, check in (("connection", _check_connection), ("certificate", _check_certificate)):
         goes_on = findings[-1].verdict is Verdict.OK
-        findings.append(await check(route, clock) if goes_on else Finding.skipped(name, "the step before failed"))
+        findings.append(await check(route, clock) if goes_on else Finding.skipped(name, "not tried"))
     return findings
 
 
@@ -181,6 +196,11 @@ def _is_excepted(url: SplitResult, pattern: str) -> bool:
         return host == wanted
     domain = wanted[1:].lstrip(".")
     return host.endswith(f".{domain}") or (host == domain and not wanted.startswith("*."))
+
+
+def _has_place(route: Route) -> bool:
+    """Raises `ValueError` for a port that is no number or too high."""
+    return bool(route.host) and route.port > 0
 
 
 def _setting(route: Route) -> str:

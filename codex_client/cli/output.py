@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
@@ -16,10 +17,21 @@ from rich.text import Text
 from codex_client.credentials.quota_state import duration
 from codex_client.errors import ConfigurationError, TokenStoreError
 
+# Control characters, overrides of the direction of writing, and halves of characters, which no output can carry. All
+# else is text: also blanks that do not break, and what joins letters and pictures.
+_STEERING = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_NO_LINE = re.compile(rf"[\t\n\u2028\u2029{_STEERING}]")
+_NO_LINES = re.compile(f"[{_STEERING}]")
+
 
 def printable(text: str) -> str:
-    """The text without what would steer a terminal: e-mail addresses, plans and reasons are written by others."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    """One line without what would steer a terminal: e-mail addresses, plans and reasons are written by others."""
+    return _NO_LINE.sub(" ", text)
+
+
+def printable_lines(text: str) -> str:
+    """The text without the same; its lines stay, and nothing comes in place of what goes."""
+    return _NO_LINES.sub("", text)
 
 
 def say(console: Console, text: str, *, style: str = "", label: str = "") -> None:

@@ -5,42 +5,28 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
-from codex_client.cli.asking import (
-    BaseUrlOption,
-    EffortOption,
-    FileOption,
-    ImagesOption,
-    InstructionsOption,
-    MaxOutputTokensOption,
-    ModelOption,
-    PromptArgument,
-    ProviderOption,
-    Question,
-    SchemaOption,
-    Server,
-    VerbosityOption,
-    WireApiOption,
-    told_warnings,
-)
+from codex_client.cli.asking import Question, QuietFlag
 from codex_client.cli.exits import guard
+from codex_client.cli.option_groups import grouped
 from codex_client.cli.output import counted, say
-from codex_client.cli.stream import QuietFlag, ReasoningFlag
+from codex_client.cli.server import Policy, Server, told_warnings
 from codex_client.cli.surroundings import Surroundings
 from codex_client.cli.turn_output import TextOutput, show_turn
 from codex_client.errors import ConfigurationError
 from codex_client.prompt import Prompt
-from codex_client.testing.recorder import Recorder
-from codex_client.testing.recording import load_recording
-from codex_client.testing.tapping import NetworkTransport, client_over
+
+if TYPE_CHECKING:
+    from codex_client.testing.recorder import Recorder
 
 _BODY, _WHOLE = ".sse", ".jsonl"
 
 
+@grouped
 def record(
     context: typer.Context,
     output: Annotated[
@@ -49,19 +35,9 @@ def record(
             "--output", "-o", metavar="FILE", help="A new file, such as answer.sse; answer.jsonl is written beside it."
         ),
     ],
-    prompt: PromptArgument = None,
-    file: FileOption = None,
-    instructions: InstructionsOption = None,
-    model: ModelOption = None,
-    provider: ProviderOption = None,
-    base_url: BaseUrlOption = None,
-    wire_api: WireApiOption = None,
-    effort: EffortOption = None,
-    verbosity: VerbosityOption = None,
-    schema: SchemaOption = None,
-    max_output_tokens: MaxOutputTokensOption = None,
-    image: ImagesOption = None,
-    reasoning: ReasoningFlag = False,
+    question: Question,
+    server: Server,
+    policy: Policy,
     quiet: QuietFlag = False,
 ) -> None:
     """Ask a model as `stream` does, and keep what the server sent, without credentials.
@@ -72,22 +48,16 @@ def record(
     """
     if output.suffix.lower() not in (_BODY, _WHOLE):
         raise typer.BadParameter(f"{output} has another suffix; name it .sse, and .jsonl goes beside it")
-    question = Question(
-        text=prompt,
-        file=file,
-        instructions=instructions,
-        effort=effort,
-        verbosity=verbosity,
-        schema=schema,
-        max_output_tokens=max_output_tokens,
-        images=image or (),
-        reasoning=reasoning,
-    )
-    server = Server(model=model, provider=provider, base_url=base_url, wire_api=wire_api)
-    guard(context, partial(_record, question=question, server=server, path=output, quiet=quiet))
+    guard(context, partial(_record, question=question, server=server, policy=policy, path=output, quiet=quiet))
 
 
-def _record(around: Surroundings, *, question: Question, server: Server, path: Path, quiet: bool) -> None:
+def _record(
+    around: Surroundings, *, question: Question, server: Server, policy: Policy, path: Path, quiet: bool
+) -> None:
+    # Other commands do without what records.
+    from codex_client.testing.recorder import Recorder
+    from codex_client.testing.tapping import NetworkTransport
+
     _check_new(path)
     prompt = question.read(around)
     output = TextOutput(around, reasoning=question.reasoning, quiet=quiet)
@@ -95,7 +65,7 @@ def _record(around: Surroundings, *, question: Question, server: Server, path: P
     with TemporaryDirectory() as folder, told_warnings(around):
         recorder = Recorder(folder, NetworkTransport(around.clock), clock=around.clock)
         try:
-            anyio.run(_ask, around, server, prompt, recorder, output, quiet)
+            anyio.run(_ask, around, server, policy, prompt, recorder, output, quiet)
         finally:
             # A turn that failed is worth a fixture as well.
             if recorder.recordings:
@@ -103,16 +73,26 @@ def _record(around: Surroundings, *, question: Question, server: Server, path: P
 
 
 async def _ask(
-    around: Surroundings, server: Server, prompt: Prompt, recorder: Recorder, output: TextOutput, quiet: bool
+    around: Surroundings,
+    server: Server,
+    policy: Policy,
+    prompt: Prompt,
+    recorder: Recorder,
+    output: TextOutput,
+    quiet: bool,
 ) -> None:
+    from codex_client.testing.tapping import client_over
+
     async with (
         client_over(recorder) as http,
-        server.connect(around, http_client=http) as client,
+        server.connect(around, policy=policy, http_client=http) as client,
     ):
         await show_turn(around, client.stream(prompt), output, quiet=quiet)
 
 
 def _keep(around: Surroundings, recorded: Path, path: Path, *, attempts: int) -> None:
+    from codex_client.testing.recording import load_recording
+
     recording = load_recording(recorded)
     try:
         recording.save(path.with_suffix(_WHOLE))

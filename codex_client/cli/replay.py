@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 import typer
 
-from codex_client.cli.asking import WireApiOption
+from codex_client.cli.asking import QuietFlag, ReasoningFlag
 from codex_client.cli.exits import guard
 from codex_client.cli.output import say
 from codex_client.cli.recordings import Played
-from codex_client.cli.stream import Form, JsonFlag, QuietFlag, RawFlag, ReasoningFlag, chosen_form, show_played
+from codex_client.cli.server import WireApiOption
+from codex_client.cli.stream import Form, JsonFlag, RawFlag, chosen_form, show_played
 from codex_client.cli.surroundings import Surroundings
-from codex_client.testing.replay_server import ReplayServer
-from codex_client.testing.requests import RecordedRequest
-from codex_client.testing.scripts import Reply
+from codex_client.errors import ConfigurationError
+from codex_client.model_provider import WireApi
+
+if TYPE_CHECKING:
+    from codex_client.testing.requests import RecordedRequest
+    from codex_client.testing.scripts import Reply
 
 
 def replay(
@@ -38,8 +43,8 @@ def replay(
 ) -> None:
     """Play a recorded stream again, at the pace at which it came.
 
-    Only a recording knows that pace and its API; other fixtures come at once, as of the Responses API where no
-    --wire-api is given. With --serve the address to give to other programs goes to standard output.
+    Only a recording knows that pace; other fixtures come at once. With --serve the address to give to other programs
+    goes to standard output.
     """
     form = chosen_form(as_json=as_json, raw=raw)
     if port is not None and not serve:
@@ -48,27 +53,44 @@ def replay(
         raise typer.BadParameter("--serve shows nothing of the stream; leave --json, --raw and --reasoning out")
 
     def work(around: Surroundings) -> None:
-        played = Played.load(file, wire_api=wire_api, speed=speed)
         if serve:
-            anyio.run(_serve, around, played, port or 0, quiet)
+            serving = partial(_serve, wire_api=wire_api, speed=speed, port=port or 0, quiet=quiet)
+            anyio.run(serving, around, file)
         else:
+            played = Played.load(file, wire_api=wire_api, speed=speed)
             anyio.run(partial(show_played, around, played, form, reasoning, quiet))
 
     guard(context, work)
 
 
-async def _serve(around: Surroundings, played: Played, port: int, quiet: bool) -> None:
+async def _serve(
+    around: Surroundings, file: Path, *, wire_api: WireApi | None, speed: float, port: int, quiet: bool
+) -> None:
+    # What plays here does without these.
+    from codex_client.cli.served_recording import ServedRecording
+    from codex_client.testing.replay_server import ReplayServer
+
+    served = await ServedRecording.load(file, wire_api=wire_api, speed=speed, clock=around.clock)
+
     def answer(request: RecordedRequest) -> Reply:
         if not quiet:
             say(around.err, f"{request.method} {request.path}", style="dim")
-        return played.reply
+        return served.answer(request)
 
-    async with ReplayServer({f"POST {played.wire_api.path}": answer}, port=port, clock=around.clock) as server:
+    async with AsyncExitStack() as opened:
+        try:
+            server = await opened.enter_async_context(ReplayServer(answer, port=port, clock=around.clock))
+        except OSError as error:
+            raise ConfigurationError(
+                f"port {port} of this machine cannot be had: {error.strerror or error}; end what runs there, or choose "
+                "another by --port"
+            ) from None
         say(around.out, server.base_url)
         around.out.file.flush()
         if not quiet:
             say(
                 around.err,
-                f"every POST to {played.wire_api.path} under it is answered with the recording; Ctrl-C ends it",
+                f"every POST to {served.played.wire_api.path} under it is answered with the recording: as a stream to "
+                "who asks for one, else whole; Ctrl-C ends it",
             )
         await anyio.sleep_forever()

@@ -78,7 +78,7 @@ def _of_model(provider: ModelProviderInfo, listed: ModelCatalogue, model: str | 
     if model is None:
         return Finding.skipped("model", "none is chosen")
     try:
-        slug = parse_model_name(model).slug if provider.backend.has_effort_suffixes else model
+        slug = parse_model_name(model).slug if provider.backend.uses_catalogue else model
     except CodexError as error:
         return Finding.of_error("model", error)
     if slug in listed.slugs:

@@ -10,38 +10,19 @@ from typing import Annotated, TypeAlias
 import anyio
 import typer
 
-from codex_client.cli.asking import (
-    BaseUrlOption,
-    EffortOption,
-    FileOption,
-    ImagesOption,
-    InstructionsOption,
-    MaxOutputTokensOption,
-    ModelOption,
-    PromptArgument,
-    ProviderOption,
-    Question,
-    SchemaOption,
-    Server,
-    VerbosityOption,
-    WireApiOption,
-    told_warnings,
-)
+from codex_client.cli.asking import Question, QuietFlag
 from codex_client.cli.exits import guard
+from codex_client.cli.option_groups import given_options, grouped
 from codex_client.cli.recordings import Played
+from codex_client.cli.server import Policy, Server, told_warnings
 from codex_client.cli.surroundings import Surroundings
 from codex_client.cli.turn_output import JsonOutput, RawOutput, TextOutput, TurnOutput, show_turn
 from codex_client.prompt import Prompt
-from codex_client.testing.tapping import BodyTap, NetworkTransport, client_over
 
 JsonFlag: TypeAlias = Annotated[bool, typer.Option("--json", help="One event a line, as JSON.")]
 RawFlag: TypeAlias = Annotated[bool, typer.Option("--raw", help="The stream as the server sends it.")]
-ReasoningFlag: TypeAlias = Annotated[
-    bool, typer.Option("--reasoning", "-r", help="Show the reasoning as well, on standard error.")
-]
-QuietFlag: TypeAlias = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no usage; files and pipes get none anyway.")
-]
+
+_OF_FIXTURES = frozenset({"--fixture", "--wire-api", "--reasoning", "--json", "--raw", "--quiet"})
 
 
 class Form(Enum):
@@ -58,21 +39,12 @@ def chosen_form(*, as_json: bool, raw: bool) -> Form:
     return Form.JSON if as_json else Form.RAW if raw else Form.TEXT
 
 
+@grouped
 def stream(
     context: typer.Context,
-    prompt: PromptArgument = None,
-    file: FileOption = None,
-    instructions: InstructionsOption = None,
-    model: ModelOption = None,
-    provider: ProviderOption = None,
-    base_url: BaseUrlOption = None,
-    wire_api: WireApiOption = None,
-    effort: EffortOption = None,
-    verbosity: VerbosityOption = None,
-    schema: SchemaOption = None,
-    max_output_tokens: MaxOutputTokensOption = None,
-    image: ImagesOption = None,
-    reasoning: ReasoningFlag = False,
+    question: Question,
+    server: Server,
+    policy: Policy,
     as_json: JsonFlag = False,
     raw: RawFlag = False,
     fixture: Annotated[
@@ -86,53 +58,48 @@ def stream(
     to standard error. Whom to ask is told by the options, else by the environment (see `codex-client doctor`).
     """
     form = chosen_form(as_json=as_json, raw=raw)
-    question = Question(
-        text=prompt,
-        file=file,
-        instructions=instructions,
-        effort=effort,
-        verbosity=verbosity,
-        schema=schema,
-        max_output_tokens=max_output_tokens,
-        images=image or (),
-        reasoning=reasoning,
-    )
-    server = Server(model=model, provider=provider, base_url=base_url, wire_api=wire_api)
-    if fixture is not None:
-        if prompt is not None or file is not None:
-            raise typer.BadParameter("--fixture asks nobody; leave the prompt out")
-        guard(context, partial(_offline, fixture=fixture, server=server, form=form, reasoning=reasoning, quiet=quiet))
-    guard(context, partial(_stream, question=question, server=server, form=form, quiet=quiet))
+    if fixture is None:
+        guard(context, partial(_stream, question=question, server=server, policy=policy, form=form, quiet=quiet))
+    if asked := [each for each in given_options(context) if each not in _OF_FIXTURES]:
+        raise typer.BadParameter(f"--fixture asks nobody; leave out {', '.join(asked)}")
+
+    def show(around: Surroundings) -> None:
+        played = Played.load(fixture, wire_api=server.wire_api)
+        anyio.run(show_played, around, played, form, question.reasoning, quiet)
+
+    guard(context, show)
 
 
-def _stream(around: Surroundings, *, question: Question, server: Server, form: Form, quiet: bool) -> None:
+def _stream(
+    around: Surroundings, *, question: Question, server: Server, policy: Policy, form: Form, quiet: bool
+) -> None:
     # Outside the loop, where Ctrl-C ends a wait for the terminal.
     prompt = question.read(around)
     with told_warnings(around):
         if form is Form.RAW:
-            anyio.run(_stream_raw, around, server, prompt, quiet)
+            anyio.run(_stream_raw, around, server, policy, prompt, quiet)
         else:
             output = output_of(around, form, reasoning=question.reasoning, quiet=quiet)
-            anyio.run(_stream_events, around, server, prompt, output, quiet)
+            anyio.run(_stream_events, around, server, policy, prompt, output, quiet)
 
 
-async def _stream_events(around: Surroundings, server: Server, prompt: Prompt, output: TurnOutput, quiet: bool) -> None:
-    async with server.connect(around) as client:
+async def _stream_events(
+    around: Surroundings, server: Server, policy: Policy, prompt: Prompt, output: TurnOutput, quiet: bool
+) -> None:
+    async with server.connect(around, policy=policy) as client:
         await show_turn(around, client.stream(prompt), output, quiet=quiet)
 
 
-async def _stream_raw(around: Surroundings, server: Server, prompt: Prompt, quiet: bool) -> None:
+async def _stream_raw(around: Surroundings, server: Server, policy: Policy, prompt: Prompt, quiet: bool) -> None:
+    # What the other forms do without is not loaded for them.
+    from codex_client.testing.tapping import BodyTap, NetworkTransport, client_over
+
     output = RawOutput(around)
     async with (
         client_over(BodyTap(output.write, NetworkTransport(around.clock))) as http,
-        server.connect(around, http_client=http) as client,
+        server.connect(around, policy=policy, http_client=http) as client,
     ):
         await show_turn(around, client.stream(prompt), output, quiet=quiet)
-
-
-def _offline(around: Surroundings, *, fixture: Path, server: Server, form: Form, reasoning: bool, quiet: bool) -> None:
-    played = Played.load(fixture, wire_api=server.wire_api)
-    anyio.run(show_played, around, played, form, reasoning, quiet)
 
 
 async def show_played(around: Surroundings, played: Played, form: Form, reasoning: bool, quiet: bool) -> None:

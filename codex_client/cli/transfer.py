@@ -68,7 +68,9 @@ def import_(
 
 def export(
     context: typer.Context,
-    form: Annotated[ExportFormat, typer.Option("--format", help="Lines for a .env file, or JSON.")],
+    form: Annotated[
+        ExportFormat, typer.Option("--format", metavar="FORMAT", help="env, lines for a .env file; or json.")
+    ],
     keys: Annotated[list[str] | None, typer.Argument(metavar="KEY", help=KEY_HELP, autocompletion=kept_keys)] = None,
     every: Annotated[bool, typer.Option("--all", help="Export all accounts.")] = False,
     show_secrets: Annotated[

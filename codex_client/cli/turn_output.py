@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Protocol
 
+import anyio
 from pydantic import BaseModel
 from rich.text import Text
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.cli.output import counted, printable, say, warn
+from codex_client.cli.output import counted, printable_lines, say, warn
 from codex_client.cli.surroundings import Surroundings
 from codex_client.credentials.quota_state import duration
 from codex_client.errors import CodexError
@@ -82,7 +83,7 @@ class TextOutput:
         if self._err_is_open:
             self._end_lines()
         out = self._around.out
-        out.file.write(_without_controls(text) if out.is_terminal else text)
+        out.file.write(printable_lines(text) if out.is_terminal else text)
         out.file.flush()
         self._out_is_open = not text.endswith("\n")
 
@@ -91,7 +92,7 @@ class TextOutput:
             return
         if self._out_is_open:
             self._end_lines()
-        self._around.err.print(Text(_without_controls(text), "dim"), end="", soft_wrap=True)
+        self._around.err.print(Text(printable_lines(text), "dim"), end="", soft_wrap=True)
         self._err_is_open = not text.endswith("\n")
 
     def _end_lines(self) -> None:
@@ -129,7 +130,7 @@ class RawOutput:
         out = self._around.out
         binary: Any = None if out.is_terminal else getattr(out.file, "buffer", None)
         if binary is None:
-            out.file.write(_without_controls(chunk.decode("utf-8", "replace")))
+            out.file.write(printable_lines(chunk.decode("utf-8", "replace")))
         else:
             binary.write(chunk)
         out.file.flush()
@@ -155,10 +156,10 @@ async def show_turn(
     *,
     quiet: bool = False,
 ) -> CollectedResponse:
-    """Show a turn while it comes; on a terminal also that it is waited for, and what it has used."""
-    is_talkative = around.err.is_terminal and not quiet
+    """Show a turn while it comes, and what it has used; on a terminal also that it is waited for."""
     began_at, status = around.clock.monotonic(), around.err.status("waiting for the answer")
-    if is_talkative:
+    stream: ResponseStream | None = None
+    if around.err.is_terminal and not quiet:
         status.start()
     try:
         async with block as stream:
@@ -166,16 +167,17 @@ async def show_turn(
                 status.stop()
                 for event in events:
                     output.show(event)
-    except CodexError as error:
+    except (CodexError, anyio.get_cancelled_exc_class()):
         status.stop()
         output.end()
-        if not quiet and error.partial is not None and error.partial.text:
-            warn(around.err, f"the answer ends after {counted(len(error.partial.text), 'character')}; it is not whole")
+        received = 0 if stream is None else len(stream.response.text)
+        if received and not quiet:
+            warn(around.err, f"the answer ends after {counted(received, 'character')}; it is not whole")
         raise
     finally:
         status.stop()
     output.end()
-    if is_talkative:
+    if not quiet:
         told = usage_words(stream.response, around.clock.monotonic() - began_at)
         say(around.err, told, style="dim")
     return stream.response
@@ -199,11 +201,6 @@ def _token_words(usage: TokenUsage | None) -> Sequence[str]:
     cached = f" ({usage.cached_input_tokens} cached)" if usage.cached_input_tokens else ""
     thought = f" ({usage.reasoning_output_tokens} reasoning)" if usage.reasoning_output_tokens else ""
     return (f"{usage.input_tokens} tokens in{cached}", f"{usage.output_tokens} out{thought}")
-
-
-def _without_controls(text: str) -> str:
-    """The text without what would steer a terminal; its lines stay."""
-    return "".join(char if char in "\n\t" or printable(char) == char else "" for char in text)
 
 
 def _plain(value: Any) -> Any:

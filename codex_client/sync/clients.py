@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from codex_client import connecting, routed_client
 from codex_client.aggregate import CollectedResponse
-from codex_client.api import AuthProvider, Closeable
+from codex_client.api import ApiClient, AuthProvider, Closeable
 from codex_client.client.config import ChatConfig, ClientConfig, ResponsesConfig
 from codex_client.connecting import ConnectOptions
 from codex_client.model_provider import ModelProviderInfo, WireApi
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class BlockingClient:
-    """The face of an asynchronous client, which is this one's alone from then on.
+    """The face of any `ApiClient`, also of one that you wrote. It is this one's alone from then on.
 
     Close it with `with` or `close`: that also closes what is open of its streams. Dropped without, it says so
     (`ResourceWarning`) and closes itself.
     """
 
-    def __init__(self, client: GenericClient | routed_client.RoutedApiClient) -> None:
+    def __init__(self, client: ApiClient) -> None:
         self._client = client
-        self._closed = False
         self._loop = LoopThread()
         self._loop.add_ending(client, client.aclose)
+        self._closed = False
 
     def stream(self, prompt: Prompt) -> StreamBlock:
         """One turn, as `with client.stream(prompt) as stream`; see `GenericClient.stream`."""
@@ -42,14 +42,6 @@ class BlockingClient:
     def collect(self, prompt: Prompt) -> CollectedResponse:
         """The same turn, awaited whole."""
         return self._loop.call(self._client.collect, prompt)
-
-    def usage(self) -> UsageReport:
-        """See `GenericClient.usage`."""
-        return self._loop.call(self._client.usage)
-
-    def models(self, known: ModelCatalogue | None = None) -> ModelCatalogue:
-        """See `GenericClient.models`."""
-        return self._loop.call(self._client.models, known)
 
     def close(self) -> None:
         """Close the connections that this client owns, and its loop. Safe to call twice."""
@@ -65,7 +57,7 @@ class BlockingClient:
         self.close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
+        if not getattr(self, "_closed", True) and self._loop.is_of_this_process:
             self._loop.abandon()
             warnings.warn(
                 f"a {type(self).__name__} of codex_client.sync was dropped without being closed; use it in a `with` "
@@ -76,7 +68,28 @@ class BlockingClient:
             )
 
 
-class ResponsesApiClient(BlockingClient):
+class ProviderClient(BlockingClient):
+    """The same of a client that knows its provider: a `GenericClient` of your own, or one of those below."""
+
+    def __init__(self, client: GenericClient | routed_client.RoutedApiClient) -> None:
+        super().__init__(client)
+        self._provider_client = client
+
+    @property
+    def config(self) -> ClientConfig:
+        """What it was made with."""
+        return self._provider_client.config
+
+    def usage(self) -> UsageReport:
+        """See `GenericClient.usage`."""
+        return self._loop.call(self._provider_client.usage)
+
+    def models(self, known: ModelCatalogue | None = None) -> ModelCatalogue:
+        """See `GenericClient.models`."""
+        return self._loop.call(self._provider_client.models, known)
+
+
+class ResponsesApiClient(ProviderClient):
     """`codex_client.ResponsesApiClient` without `await`."""
 
     def __init__(self, config: ResponsesConfig) -> None:
@@ -85,7 +98,7 @@ class ResponsesApiClient(BlockingClient):
         super().__init__(AsyncClient(config))
 
 
-class ChatCompletionsApiClient(BlockingClient):
+class ChatCompletionsApiClient(ProviderClient):
     """`codex_client.ChatCompletionsApiClient` without `await`."""
 
     def __init__(self, config: ChatConfig) -> None:
@@ -94,12 +107,11 @@ class ChatCompletionsApiClient(BlockingClient):
         super().__init__(AsyncClient(config))
 
 
-class RoutedApiClient(BlockingClient):
-    """`codex_client.RoutedApiClient` without `await`, made of a configuration, or of one that is there."""
+class RoutedApiClient(ProviderClient):
+    """`codex_client.RoutedApiClient` without `await`."""
 
-    def __init__(self, config: ClientConfig | routed_client.RoutedApiClient, *, owned: Closeable | None = None) -> None:
-        is_made = isinstance(config, routed_client.RoutedApiClient)
-        super().__init__(config if is_made else routed_client.RoutedApiClient(config, owned=owned))
+    def __init__(self, config: ClientConfig, *, owned: Closeable | None = None) -> None:
+        super().__init__(routed_client.RoutedApiClient(config, owned=owned))
 
 
 def connect(
@@ -116,8 +128,7 @@ def connect(
 
     Use it as `with connect("gpt-5") as client`.
     """
-    return RoutedApiClient(
-        connecting.connect(
-            model, provider=provider, base_url=base_url, wire_api=wire_api, auth=auth, store=store, **options
-        )
+    config, pool = connecting.configured(
+        model, provider=provider, base_url=base_url, wire_api=wire_api, auth=auth, store=store, **options
     )
+    return RoutedApiClient(config, owned=pool)

@@ -38,8 +38,13 @@ class LoopThread:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be called."""
-        return not self._closed
+        """Whether it can be called: not once it is closed, and never in a process that was forked from its own."""
+        return not self._closed and self.is_of_this_process
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether it is not the copy in a process that was forked from its own, where the thread is not."""
+        return os.getpid() == self._process
 
     def call(self, function: Callable[[*Args], Awaitable[R]], *args: *Args) -> R:
         """Await `function(*args)` in the loop. What breaks off the wait, such as Ctrl-C, cancels it there first.
@@ -58,7 +63,12 @@ class LoopThread:
         self._endings.pop(owner, None)
 
     def close(self) -> None:
-        """Await the endings, then end the loop; what still runs there is cancelled. Safe to call twice."""
+        """Await the endings, then end the loop; what still runs there is cancelled. Safe to call twice.
+
+        A forked process has nothing to close: the thread is not in it, and the connections are those of the other.
+        """
+        if not self.is_of_this_process:
+            return
         with self._lock:
             if self._closed:
                 return
@@ -70,13 +80,12 @@ class LoopThread:
 
     def abandon(self) -> None:
         """The same from a finaliser, which must not wait: it comes up anywhere, in the loop's own thread as well."""
-        if self._thread is not None and not self._closed:
+        if self._thread is not None and self.is_open:
             Thread(target=self.close, name="codex_client.sync close", daemon=True).start()
 
     def close_at_exit(self) -> None:
-        if os.getpid() == self._process:
-            with suppress(Exception):
-                self.close()
+        with suppress(Exception):
+            self.close()
 
     def _call(self, function: Callable[[*Args], Awaitable[R]], *args: *Args) -> R:
         ended = Event()
@@ -99,23 +108,42 @@ class LoopThread:
             raise
 
     def _started(self) -> BlockingPortal:
-        if os.getpid() != self._process:
+        # Before the lock: another thread may have held it when the process was forked.
+        if not self.is_of_this_process:
             raise RuntimeError("this client belongs to the process that this one was forked from; make one in each")
         with self._lock:
             if self._thread is None:
-                # A daemon, for a program that forgets to close it must end all the same.
-                self._thread = Thread(target=self._run, name="codex_client.sync", daemon=True)
-                _running.add(self)
-                self._thread.start()
-        return self._portal.result()
+                self._begin()
+            portal = self._portal
+        return portal.result()
 
-    def _run(self) -> None:
+    def _begin(self) -> None:
+        self._portal = Future()
+        # A daemon, for a program that forgets to close it must end all the same.
+        thread = Thread(target=self._run, args=(self._portal,), name="codex_client.sync", daemon=True)
+        thread.start()
+        self._thread = thread
+        _running.add(self)
+
+    def _run(self, begun: Future[BlockingPortal]) -> None:
         async def serve() -> None:
             async with BlockingPortal() as portal:
-                self._portal.set_result(portal)
+                begun.set_result(portal)
                 await portal.sleep_until_stopped()
 
-        anyio.run(serve)
+        try:
+            anyio.run(serve)
+        except BaseException as error:
+            if begun.done():
+                raise
+            self._forget_thread()
+            # Such as a limit of open files: whoever waits for the loop has to hear it, and may try again.
+            begun.set_exception(error)
+
+    def _forget_thread(self) -> None:
+        with self._lock:
+            self._thread = None
+            _running.discard(self)
 
     async def _end_all(self) -> None:
         while self._endings:
@@ -123,11 +151,12 @@ class LoopThread:
             await ending()
 
     def _stop(self) -> None:
+        if self._thread is None:
+            return
         _running.discard(self)
-        portal, thread = self._portal.result(), self._thread
+        portal = self._portal.result()
         portal.call(portal.stop, True)
-        assert thread is not None
-        thread.join()
+        self._thread.join()
 
 
 @atexit.register

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from codex_client.aggregate import CollectedResponse
 from codex_client.api import Clock
@@ -103,7 +103,8 @@ class ResponseStream:
 
     def close(self) -> None:
         """Give the connection back, or cut it where the turn is not over. Safe to call twice; the block does it."""
-        self._loop.call(self._stream.aclose)
+        if self._loop.is_open:
+            self._loop.call(self._stream.aclose)
 
 
 class StreamBlock(AbstractContextManager[ResponseStream]):
@@ -112,6 +113,11 @@ class StreamBlock(AbstractContextManager[ResponseStream]):
     def __init__(self, block: AbstractAsyncContextManager[AsyncResponseStream], loop: LoopThread) -> None:
         self._block = block
         self._loop = loop
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(
+            "this is a block, not yet a stream; use `with client.stream(prompt) as stream`, and iterate that"
+        )
 
     def __enter__(self) -> ResponseStream:
         return ResponseStream(self._loop.call(self._open), self._loop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import ssl
 import tomllib
@@ -102,7 +103,7 @@ def test_each_value_is_told_with_its_source(line: CommandLine, monkeypatch: pyte
     monkeypatch.setenv("CODEX_CLIENT_STORE", "redis://user:hidden-word@redis.test/0")
     monkeypatch.setenv("CODEX_1_ACCESS_TOKEN", "hidden-word")
     failed = found(line, "--offline", status=2)
-    assert "base_url" in failed["server"]["told"]
+    assert "base URL" in failed["server"]["told"]
     assert failed["settings"]["told"].splitlines() == [
         "CODEX_CLIENT_MODEL = gpt-5",
         "OPENAI_BASE_URL = https://proxy.test/v1",
@@ -117,7 +118,7 @@ def test_each_value_is_told_with_its_source(line: CommandLine, monkeypatch: pyte
         "provider openai (by its option)",
         "address https://proxy.test/v1 (by OPENAI_BASE_URL)",
         "API responses (by default)",
-        "profile openai (by the provider's name and address)",
+        "profile generic-responses (by the provider's name and address)",
         "model gpt-5 (by CODEX_CLIENT_MODEL)",
     ]
     assert_unseen(json.dumps([failed, told]), {KEY, "hidden-word"})
@@ -131,6 +132,20 @@ def test_a_key_of_the_environment_is_not_for_a_server_that_was_named(
     missing = found(line, "--offline", "--provider", "groq", status=2)["credential"]
     assert missing["advice"].startswith("set GROQ_API_KEY")
     assert found(line, "--offline", "--provider", "ollama")["credential"]["told"].startswith("none: provider 'ollama'")
+
+
+def test_a_provider_named_as_in_the_environment_has_the_environments_key(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", KEY)
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "groq")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", "http://127.0.0.1:9/v1")
+    checks = found(line, "--offline", "--provider", "groq")
+    assert checks["credential"]["told"] == "CODEX_CLIENT_API_KEY, as a bearer token"
+    assert checks["server"]["told"].splitlines()[:2] == [
+        "provider groq (by its option)",
+        "address http://127.0.0.1:9/v1 (by CODEX_CLIENT_BASE_URL)",
+    ]
 
 
 def test_an_unknown_provider_ends_it(line: CommandLine):
@@ -164,9 +179,23 @@ def test_logins_are_explained(line: CommandLine):
     tokens = line.keep(one)
     checks = found(line, "--provider", "chatgpt", "--model", "gpt-5")
     assert checks["credential"]["told"].splitlines()[0] == "1 logged in"
-    assert f"{tokens.key} serves: " in checks["credential"]["told"]
+    assert f"{tokens.key} (a…@example.test) serves: " in checks["credential"]["told"]
     assert verdicts(checks, "connection", "models") == ["ok", "ok"]
     assert_unseen(json.dumps([none, checks]), line.server.secrets)
+
+
+def test_the_account_of_another_turn_is_not_that_of_the_doctor(line: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", line.server.base_url)
+    for used in (60, 10):
+        one = line.server.add_account(f"acct-{used}")
+        one.limit(used, resets_at=line.clock.time() + 7800)
+        line.keep(one)
+    # Asked of no conversation, as a small request is.
+    assert line.run("models", "--refresh").exit_code == 0
+    told = found(line, "--model", "gpt-5")["credential"]["told"]
+    assert "serves: it has 0 conversations" in told
+    assert "this conversation" not in told
 
 
 def test_accounts_that_cannot_serve_are_told_with_their_time(line: CommandLine):
@@ -177,6 +206,20 @@ def test_accounts_that_cannot_serve_are_told_with_their_time(line: CommandLine):
     checks = found(line, "--provider", "chatgpt", status=4)
     assert checks["credential"]["verdict"] == "failed"
     assert "in 2 h 10 min" in checks["credential"]["advice"]
+
+
+def test_logins_that_have_ended_are_no_credential(line: CommandLine):
+    ended = line.keep(lifetime=-1.0)
+    line.put(dataclasses.replace(ended, refresh_token=None))
+    checks = found(line, "--provider", "chatgpt", status=4)
+    assert checks["credential"]["verdict"] == "failed"
+    told = f"{ended.key} (a…@example.test) cannot serve: its token has ended, and nothing here renews it"
+    assert told in checks["credential"]["told"].splitlines()
+    assert verdicts(checks, "models") == ["skipped"]
+    one = line.keep()
+    checks = found(line, "--provider", "chatgpt", "--model", "gpt-5")
+    assert f"{one.key} (a…@example.test) serves: " in checks["credential"]["told"]
+    assert told in checks["credential"]["told"].splitlines()
 
 
 def test_what_the_server_answers_is_judged(line: CommandLine, serve: Serve, monkeypatch: pytest.MonkeyPatch):
@@ -200,10 +243,11 @@ def test_a_model_that_is_not_listed_is_a_note(line: CommandLine, serve: Serve, m
     told = found(line, "--base-url", server.base_url, "--model", "gpt-9")["model"]
     assert (told["verdict"], told["told"]) == ("note", "gpt-9 is not among them")
     assert found(line, "--base-url", server.base_url)["model"]["verdict"] == "skipped"
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-    assert found(line, "--model", "gpt-5:high")["model"]["told"] == "gpt-5 is among them"
-    wrong = found(line, "--model", "gpt-5:enormous", status=2)["model"]
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", KEY)
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", server.base_url)
+    assert found(line, "--model", "gpt-5:high", provider=None)["model"]["told"] == "gpt-5 is among them"
+    wrong = found(line, "--model", "gpt-5:enormous", status=2, provider=None)["model"]
     assert (wrong["verdict"], "enormous" in wrong["told"]) == ("failed", True)
 
 
@@ -219,19 +263,22 @@ def test_the_clocks_are_compared(line: CommandLine, serve: Serve, skew: float, v
     assert at(line, undated)["clock"]["verdict"] == "skipped"
 
 
-def test_a_server_that_is_not_there_is_told_step_by_step(line: CommandLine):
+def test_a_server_that_is_not_there_is_one_failure_with_one_advice(line: CommandLine):
     checks = found(line, "--base-url", "http://127.0.0.1:9/v1", "--model", "m", status=1)
-    assert verdicts(checks, "names", "connection", "certificate", "models") == ["ok", "failed", "skipped", "failed"]
+    assert verdicts(checks, "names", "connection") == ["ok", "failed"]
     assert "no connection to 127.0.0.1:9" in checks["connection"]["told"]
+    later = [checks[name] for name in ("certificate", "models", "model", "clock")]
+    assert {(each["verdict"], each["told"]) for each in later} == {("skipped", "not tried")}
+    assert [name for name, each in checks.items() if each["advice"]][-1] == "connection"
     shown = line.run("doctor", "--base-url", "http://127.0.0.1:9/v1", "--model", "m")
-    assert shown.stderr == "2 checks failed; mend the first, the others may follow from it\n"
+    assert shown.stderr == "1 check failed\n"
 
 
 def test_a_name_without_an_address_is_told(line: CommandLine):
     # No name server is asked for it: an empty part is in no name.
     checks = found(line, "--base-url", "http://a..test/v1", "--model", "m", status=1)
     assert checks["names"]["told"].startswith("a..test has no address (")
-    assert verdicts(checks, "names", "connection", "certificate") == ["failed", "skipped", "skipped"]
+    assert verdicts(checks, "names", "connection", "certificate", "models") == ["failed", *["skipped"] * 3]
 
 
 def test_a_connection_that_is_not_made_in_time_is_told(line: CommandLine, serve: Serve):
@@ -239,7 +286,7 @@ def test_a_connection_that_is_not_made_in_time_is_told(line: CommandLine, serve:
     server = serve(lambda _: Reply.from_json(LIST))
     checks = at(line, server, status=1)
     assert checks["connection"]["told"].endswith("(none within 10 s)")
-    assert verdicts(checks, "connection", "certificate", "models") == ["failed", "skipped", "ok"]
+    assert verdicts(checks, "connection", "certificate", "models") == ["failed", "skipped", "skipped"]
 
 
 def test_a_certificate_that_is_trusted_is_told_with_its_end(
@@ -293,6 +340,28 @@ def test_a_proxy_is_told_without_its_password_and_used(
     monkeypatch.setenv("NO_PROXY", "somewhere.test")
     checks = found(line, "--base-url", "http://somewhere.test/v1", "--offline")
     assert checks["proxy"]["told"] == "none (there are some for other addresses)"
+
+
+@pytest.mark.parametrize(
+    "variable, value",
+    [
+        ("HTTPS_PROXY", "socks4://user:hidden-word@x:1"),
+        ("HTTP_PROXY", "socks4://x:1"),
+        ("HTTPS_PROXY", "http://x:99999"),
+        ("HTTPS_PROXY", "http://"),
+        ("HTTPS_PROXY", "http://[x"),
+        ("NO_PROXY", "[x"),
+    ],
+)
+def test_a_proxy_that_is_none_is_the_one_failure(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+):
+    monkeypatch.setenv(variable, value)
+    checks = found(line, "--base-url", "https://somewhere.test/v1", "--model", "m", status=2)
+    assert [name for name, each in checks.items() if each["verdict"] == "failed"] == ["proxy"]
+    assert "PROXY" in checks["proxy"]["advice"] + checks["proxy"]["told"]
+    assert checks["credential"]["told"] == checks["models"]["told"] == "not tried"
+    assert_unseen(json.dumps(checks), {"hidden-word"})
 
 
 PROXIES = {"http": "http://proxy:1", "https": "http://proxy:2"}

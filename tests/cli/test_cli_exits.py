@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import codex_client
 from codex_client.auth.store import MemoryTokenStore
+from codex_client.cli.advice import in_command_words
+from codex_client.cli.app import app
 from codex_client.cli.exits import EXIT_HELP, ExitStatus, exit_status
+from codex_client.cli.interrupts import end_on_interrupt, interruptible
 from codex_client.cli.output import local_time, printable, with_iso
 from codex_client.cli.quota import QUOTA_HELP
 from codex_client.cli.surroundings import new_console
@@ -28,7 +37,7 @@ from codex_client.errors import (
 )
 from codex_client.testing import Reply
 from codex_client.version import __version__
-from tests.support.command_line import CommandLine
+from tests.support.command_line import CommandLine, hearing_interrupts
 from tests.support.secrecy import assert_unseen
 
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
@@ -72,6 +81,8 @@ def test_every_command_has_help(line: CommandLine, command: str):
     assert ended.exit_code == 0
     assert f"Usage: codex-client {command}" in ended.stdout
     assert "[[" not in ended.stdout
+    # What an option takes is named in capitals; one that takes nothing has no type.
+    assert not re.search(r"--\S+.* <", ended.stdout)
     assert line.run(command, "-h").stdout == ended.stdout
 
 
@@ -124,6 +135,40 @@ def test_an_error_shows_where_it_came_from_only_under_debug_and_never_locals(lin
     assert "locals" not in debugged.stderr
     assert debugged.stderr.endswith(plain.stderr)
     assert_unseen(plain.output + debugged.output, line.server.secrets)
+
+
+def test_no_advice_on_the_command_line_is_one_for_python():
+    """Whatever is raised below, with what it says of classes of the configuration and arguments of `connect`."""
+    python = re.compile(
+        r"\b(?:RetryPolicy|GuardPolicy|Timeouts|StreamLimits|ModelProviderInfo)\b|\bauth=|connect\(|azure_provider|"
+        r"`(?:strict_parameters|wire_api|catalogue|\.partial)`|`Prompt\.|for_limit|base_url|"
+        r"query_params|env_key|OAuthIssuer\(|unknown wire_api"
+    )
+    told = [text for text in texts_of_errors() if python.search(text)]
+    assert len(told) > 15
+    assert [words for words in map(in_command_words, told) if python.search(words) or "; ;" in words] == []
+
+
+def texts_of_errors() -> Iterator[str]:
+    """The texts with which anything is called in the package; where they are filled in stands an X."""
+    root = Path(codex_client.__file__).parent
+    for path in root.rglob("*.py"):
+        # Checks of what only a program gives, and texts of programs' own.
+        if path.relative_to(root).parts[0] in ("bridge", "cli", "gateway", "sync", "testing") or path.stem == "config":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                yield from (text for each in node.args if "; " in (text := text_of(each)))
+
+
+def text_of(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=parts):
+            return "".join(text_of(part) or "X" for part in parts)
+        case _:
+            return ""
 
 
 def test_an_error_is_one_line(line: CommandLine):
@@ -198,11 +243,26 @@ def test_nothing_can_be_said_where_nothing_can_be_written(line: CommandLine):
 
 def test_letters_that_the_outputs_encoding_lacks_are_written_in_another_way(line: CommandLine):
     line.put(replace(line.keep(lifetime=1e9), email="j\u00f6rg@example.test", plan_type=None))
-    for arguments in (("accounts",), ("quota",), ("--help",)):
-        ended = line.run_process(*arguments, environment={"PYTHONIOENCODING": "ascii"})
-        assert "Traceback" not in ended.stderr
-        assert ended.stdout.isascii()
-    assert "j\\xf6rg@example.test" in line.run_process("accounts", environment={"PYTHONIOENCODING": "ascii"}).stdout
+    program = """
+import sys
+from contextlib import suppress
+from codex_client.cli import main
+for command in ("accounts", "quota", "--help"):
+    sys.argv = ["codex-client", command]
+    with suppress(SystemExit):
+        main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        timeout=60,
+        check=True,
+        env=line.environment | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert b"Traceback" not in ended.stderr
+    assert ended.stdout.isascii()
+    assert ended.stdout.count(rb"j\xf6rg@example.test") == 2
+    assert b"Usage: codex-client" in ended.stdout
 
 
 def test_an_export_is_never_written_in_another_way(line: CommandLine):
@@ -237,19 +297,50 @@ def test_another_module_that_is_missing_is_a_fault_and_not_an_extra():
     assert "ModuleNotFoundError" in ended.stderr
 
 
-def test_an_interruption_while_it_loads_is_one_too():
-    code = """
-import sys
+@posix
+@pytest.mark.parametrize("module", ["codex_client.cli.app", "typer.core", "pydantic_core", "codex_client.cli.serve"])
+def test_an_interruption_while_it_loads_is_one_too(module: str):
+    code = f"""
+import os, signal, sys
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "codex_client.cli.app":
-            raise KeyboardInterrupt
+        if name == {module!r}:
+            # As in an import that swallows what comes up in it.
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                pass
 sys.meta_path.insert(0, Interrupting())
 from codex_client.cli import main
 main()
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    with hearing_interrupts():
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
+def test_within_a_commands_work_an_interruption_is_an_exception_and_outside_it_again_is_none():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        end_on_interrupt()
+        outside = signal.getsignal(signal.SIGINT)
+        with interruptible():
+            inside = signal.getsignal(signal.SIGINT)
+        assert (inside, signal.getsignal(signal.SIGINT)) == (signal.default_int_handler, outside)
+        assert outside is not inside
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@posix
+def test_a_program_that_is_to_ignore_interruptions_does():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        end_on_interrupt()
+        with interruptible():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_shells_can_complete_the_commands(line: CommandLine):
@@ -259,9 +350,10 @@ def test_shells_can_complete_the_commands(line: CommandLine):
 
 
 def completed(line: CommandLine, words: str, **environment: str) -> list[str]:
+    """What a shell is offered; told in this process, since a shell starts one for each."""
     asked = {"_CODEX_CLIENT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
-    ended = line.run_process(environment=asked | environment)
-    assert ended.stderr == ""
+    ended = CliRunner().invoke(app, prog_name="codex-client", env=line.environment | asked | environment)
+    assert (ended.exit_code, ended.stderr) == (0, "")
     return ended.stdout.split()
 
 
@@ -338,4 +430,4 @@ def test_every_moment_in_json_is_there_in_both_forms():
 
 
 def test_what_steers_a_terminal_is_taken_out():
-    assert printable("a\x1b[2Jb\rc\nd\u202ee é") == "a [2Jb c d e é"
+    assert printable("a\x1b[2Jb\rc\nd\u202ee é\xa0\u200d") == "a [2Jb c d e é\xa0\u200d"

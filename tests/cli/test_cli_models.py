@@ -171,6 +171,16 @@ def test_M1_an_account_s_models_are_asked_for_with_its_login(line: CommandLine):
     assert request.headers["chatgpt-account-id"] == "acct-1"
 
 
+def test_a_key_of_the_environment_for_the_named_provider_is_asked_with_in_place_of_accounts(
+    line: CommandLine, listing: Callable[[Any], ReplayServer], monkeypatch: pytest.MonkeyPatch
+):
+    server = listing([Reply.from_json(LIST)])
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", "zzKeyOfTheEnvironment0123")
+    assert told(line, "--provider", "chatgpt")["source"] == "server"
+    assert server.requests[0].headers["authorization"] == "Bearer zzKeyOfTheEnvironment0123"
+
+
 def test_where_nobody_is_logged_in_that_is_said(line: CommandLine):
     ended = line.run("models", "--provider", "chatgpt")
     assert ended.exit_code == 0
@@ -244,3 +254,19 @@ def test_a_narrow_terminal_shows_whole_names(line: CommandLine):
 
 def test_the_shell_offers_the_providers():
     assert provider_names("op") == ["openai", "openrouter"]
+
+
+def test_a_server_may_be_named_by_its_address(line: CommandLine, listing: Callable[[Any], ReplayServer]):
+    server = listing([Reply.from_json({"object": "list", "data": [{"id": "a-model"}]})])
+    ended = line.run("models", "--json", "--base-url", server.base_url, "--wire-api", "chat")
+    assert ended.exit_code == 0, ended.stderr
+    listed = json.loads(ended.stdout)
+    assert ([each["slug"] for each in listed["models"]], listed["aliases"]) == (["a-model"], {})
+
+
+def test_that_a_provider_has_no_aliases_is_said(line: CommandLine):
+    ended = line.run("models", "--aliases", "--provider", "ollama")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert ended.stderr == "no other names are known of the models of 'ollama'\n"
+    assert told(line, "--aliases", "--provider", "ollama") == {"aliases": {}}
+    assert told(line, "--aliases", "--provider", "openai") == {"aliases": dict(MODEL_ALIASES)}

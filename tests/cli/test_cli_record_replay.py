@@ -8,15 +8,21 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from typer.testing import Result
 
+from codex_client.cli.recordings import Played, wire_api_of
+from codex_client.cli.served_recording import ServedRecording
+from codex_client.model_provider import WireApi
 from codex_client.sync import stream_from_fixture
 from codex_client.testing import (
+    ManualClock,
     Pause,
     RecordedChunk,
+    RecordedRequest,
     Recording,
     ReplayServer,
     Reply,
@@ -68,7 +74,7 @@ def test_a_recording_is_a_fixture_and_a_replay(
     assert load_recording(whole).body == body.read_bytes() == sse(responses_turn(TEXT))
     assert_unseen(whole.read_text() + body.read_text() + ended.output, {KEY})
     for path in (body, whole):
-        played = line.run("replay", str(path))
+        played = line.run("replay", str(path), "--quiet")
         assert (played.exit_code, played.stdout, played.stderr) == (0, f"{TEXT}\n", "")
         assert line.run("stream", "--fixture", str(path)).stdout == f"{TEXT}\n"
 
@@ -78,6 +84,26 @@ def test_only_the_owner_may_read_a_recording(line: CommandLine, server: ReplaySe
     recorded(line, server, tmp_path / "answer.jsonl")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("answer.*")}
     assert modes == {"answer.sse": 0o600, "answer.jsonl": 0o600}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FIXTURES.glob("[cr][he]*/*.*")), ids=lambda path: f"{path.parent.name}-{path.name}"
+)
+def test_a_file_tells_its_api_by_its_first_frame(path: Path):
+    assert Played.load(path).wire_api is (WireApi.CHAT if path.parent.name == "chat" else WireApi.RESPONSES)
+
+
+@pytest.mark.parametrize("body", [b"", b"data: [DONE]\n\n", b"data: {\n\n", b"data: [1]\n\n", b"data: {}\n\n"])
+def test_a_stream_that_tells_nothing_is_taken_for_one_of_the_responses_api(body: bytes):
+    assert wire_api_of(body) is WireApi.RESPONSES
+    assert wire_api_of(body.replace(b"data: {\n\n", b"") + b'data: {"choices": []}\n\n') is WireApi.CHAT
+
+
+def test_a_fixture_of_the_other_api_needs_no_option_and_an_option_wins(line: CommandLine):
+    path = str(FIXTURES / "chat/text.sse")
+    for arguments in (["replay", path], ["stream", "--fixture", path]):
+        assert line.run(*arguments).exit_code == 0
+        assert line.run(*arguments, "--wire-api", "responses").exit_code == 1
 
 
 def test_a_recording_knows_its_api(line: CommandLine, server: ReplayServer, tmp_path: Path):
@@ -183,17 +209,58 @@ def test_options_that_do_not_go_together_are_wrong_usage(line: CommandLine, argu
 
 
 def test_a_served_recording_answers_other_programs_until_ctrl_c(line: CommandLine):
-    with line.process("replay", str(FIXTURES / "responses/text.sse"), "--serve") as process:
+    file = str(FIXTURES / "responses/text.sse")
+    with line.process("replay", file, "--serve") as process:
         assert process.stdout is not None
         base_url = process.stdout.readline().strip()
-        answers = [post(f"{base_url}/responses") for _ in range(2)]
+        answers = [post(f"{base_url}/responses", stream=True) for _ in range(2)]
+        whole = post(f"{base_url}/responses", model="gpt-5").json()
         elsewhere = post(f"{base_url}/other")
+        again = line.run("replay", file, "--serve", "--port", str(urlsplit(base_url).port))
         status, _, err = interrupt(process)
     body = (FIXTURES / "responses/text.sse").read_bytes()
     assert [each.content for each in answers] == [body, body]
-    assert elsewhere.status_code == 400
-    assert (status, err.count("POST /v1/responses"), "Traceback" in err) == (130, 2, False)
+    assert (whole["object"], whole["model"], whole["status"]) == ("response", "gpt-5", "completed")
+    assert elsewhere.status_code == 404
+    assert elsewhere.json()["error"]["message"].startswith("POST /v1/other is not served; the recording answers POST")
+    assert (status, err.count("POST /v1/responses"), "Traceback" in err) == (130, 3, False)
+    assert (again.exit_code, "cannot be had: " in again.stderr) == (2, True), again.stderr
+    assert "--port" in again.stderr
 
 
-def post(url: str) -> Any:
-    return httpx.post(url, json={}, trust_env=False, timeout=60)
+def post(url: str, **body: Any) -> Any:
+    return httpx.post(url, json=body, trust_env=False, timeout=60)
+
+
+SERVED_WHOLE = [
+    ("responses/text.sse", 200, ["output", -1, "content", 0, "text"], "Tides follow the moon"),
+    ("responses/incomplete.sse", 200, ["incomplete_details", "reason"], "max_output_tokens"),
+    ("responses/failed-context-length.sse", 400, ["error", "code"], "context_length_exceeded"),
+    ("chat/text.sse", 200, ["choices", 0, "message", "content"], "A kilogram of feathers"),
+]
+
+
+@pytest.mark.parametrize("name, status, place, told", SERVED_WHOLE, ids=[each[0] for each in SERVED_WHOLE])
+async def test_a_caller_that_wants_no_stream_gets_the_recording_whole(
+    name: str, status: int, place: list[str | int], told: str
+):
+    clock = ManualClock(auto_advance=True)
+    served = await ServedRecording.load(FIXTURES / name, wire_api=None, speed=1.0, clock=clock)
+    for body in (b'{"stream": false}', b"{}", b"[1]", b"nothing"):
+        reply = served.answer(RecordedRequest("POST", f"/v1{served.played.wire_api.path}", httpx.Headers(), body))
+        value: Any = json.loads(reply.content)
+        assert reply.status == status
+        for step in place:
+            value = value[step]
+        assert value.startswith(told)
+
+
+async def test_a_recorded_refusal_is_served_as_it_was(tmp_path: Path):
+    path, body = tmp_path / "refused.jsonl", b'{"error": {"message": "slow down"}}'
+    Recording(method="POST", url="https://api.test/v1/responses", status=429, chunks=(RecordedChunk(0, body),)).save(
+        path
+    )
+    clock = ManualClock(auto_advance=True)
+    served = await ServedRecording.load(path, wire_api=None, speed=1.0, clock=clock)
+    reply = served.answer(RecordedRequest("POST", "/v1/responses", httpx.Headers(), b"{}"))
+    assert (reply.status, reply.content) == (429, body)

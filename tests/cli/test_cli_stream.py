@@ -68,9 +68,19 @@ def fixture(name: str) -> str:
     return str(FIXTURES / name)
 
 
-def test_the_text_goes_to_standard_output_and_nothing_else_anywhere(line: CommandLine, serve: Serve):
-    ended = asked(line, serve(sse(responses_turn(TEXT))), "Hi")
-    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, f"{TEXT}\n", "")
+USAGE = "gpt-5, 42 tokens in (16 cached), 23 out (8 reasoning), 0 s\n"
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--raw"]], ids=lambda form: "".join(form) or "text")
+def test_the_turn_goes_to_standard_output_and_what_it_has_used_to_standard_error(
+    line: CommandLine, serve: Serve, form: list[str]
+):
+    server = serve(sse(responses_turn(TEXT)))
+    told, quiet = asked(line, server, "Hi", *form), asked(line, server, "Hi", "--quiet", *form)
+    assert (told.exit_code, told.stderr) == (0, USAGE)
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    assert quiet.stdout == told.stdout
+    assert told.stdout == f"{TEXT}\n" or form
 
 
 def test_the_other_api_is_an_option(line: CommandLine, serve: Serve):
@@ -130,7 +140,6 @@ class Keyboard(io.StringIO):
     [
         (["Hi", "--file", "x"], "give the prompt as an argument or by --file, not both"),
         (["Hi", "--json", "--raw"], "--json and --raw are two forms"),
-        (["Hi", "--fixture", "x.sse"], "--fixture asks nobody"),
         (["Hi", "--max-output-tokens", "0"], "greater than or equal to 1"),
         ([], "what shall be asked?"),
         (["  "], "the prompt is empty"),
@@ -138,8 +147,6 @@ class Keyboard(io.StringIO):
         (["Hi", "--image", "cat.txt"], "cat.txt has no name of an image"),
         (["Hi", "--image", "nowhere.png"], "nowhere.png could not be read"),
         (["Hi", "--schema", "nowhere.json"], "nowhere.json could not be read"),
-        (["--fixture", "nowhere.sse"], "nowhere.sse could not be read"),
-        (["--fixture", __file__], "has the suffix '.py'"),
         (["Hi", "--provider", "nonsense"], "unknown provider 'nonsense'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -159,6 +166,41 @@ def test_a_schema_that_is_none_is_wrong_usage(line: CommandLine, tmp_path: Path,
     assert (ended.exit_code, told in ended.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["nowhere.sse"], "nowhere.sse could not be read"),
+        ([__file__], "has the suffix '.py'"),
+        (["x.sse", "Hi"], "leave out PROMPT"),
+        (["x.sse", "-i", "Be brief.", "--schema", "s.json"], "leave out --instructions, --schema"),
+        (["x.sse", "--image", "a.png", "--effort", "low", "-m", "m"], "leave out --effort, --image, --model"),
+        (["x.sse", "--base-url", "http://127.0.0.1:9/v1", "--strict"], "leave out --base-url, --strict"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_a_fixture_cannot_be_or_makes_nothing_of_is_wrong_usage(
+    line: CommandLine, arguments: list[str], told: str
+):
+    ended = line.run("stream", "--fixture", *arguments)
+    assert ended.exit_code == 2
+    assert told in " ".join(ended.stderr.replace("│", " ").split())
+
+
+def test_a_fixture_is_shown_with_every_option_of_showing(line: CommandLine):
+    ended = line.run(
+        "stream", "--fixture", fixture("responses/text.sse"), "-r", "-q", "--json", "--wire-api", "responses"
+    )
+    assert (ended.exit_code, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("way", ["argument", "piped"])
+def test_bytes_that_are_no_text_are_told_as_such(line: CommandLine, way: str):
+    undecoded = b"caf\xe9".decode("utf-8", "surrogateescape")
+    options: dict[str, Any] = {"stdin": io.StringIO(undecoded)} if way == "piped" else {}
+    ended = line.run("stream", "--model", "m", *([undecoded] if way == "argument" else []), **options)
+    assert (ended.exit_code, "the prompt has bytes that are no text" in ended.stderr) == (2, True), ended.output
+
+
 def test_standard_input_that_is_no_text_is_wrong_usage(line: CommandLine):
     piped = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8")
     ended = line.run("stream", "--model", "m", stdin=piped)
@@ -167,10 +209,62 @@ def test_standard_input_that_is_no_text_is_wrong_usage(line: CommandLine):
 
 def test_no_model_is_wrong_usage_and_told_in_the_words_of_the_command_line(line: CommandLine):
     ended = line.run("stream", "Hi", "--provider", "ollama")
-    assert (ended.exit_code, ended.stderr) == (
-        2,
-        "error: no model given; give one by --model, or set CODEX_CLIENT_MODEL\n",
-    )
+    told = "error: no model given; name one by --model, or set CODEX_CLIENT_MODEL\n"
+    assert (ended.exit_code, ended.stderr) == (2, told)
+
+
+@pytest.mark.parametrize("provider, told", [("nope", "unknown provider 'nope'; known are"), ("groq", "GROQ_API_KEY")])
+def test_what_is_wrong_with_the_provider_is_told_before_a_missing_model(line: CommandLine, provider: str, told: str):
+    ended = line.run("stream", "Hi", "--provider", provider)
+    assert (ended.exit_code, told in ended.stderr, "model" in ended.stderr) == (2, True, False)
+
+
+def test_an_effort_that_the_model_does_not_take_is_told_without_python(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    ended = line.run("stream", "Hi", "--model", "gpt-5", "--effort", "max", "--provider", "openai")
+    assert ended.exit_code == 2
+    assert "'max'" in ended.stderr
+    assert "high" in ended.stderr
+    assert "catalogue" not in ended.stderr
+
+
+def test_retries_are_as_many_as_are_allowed(line: CommandLine, serve: Serve):
+    server = serve(500)
+    for retries in ("0", "2"):
+        ended = asked(line, server, "Hi", "--retries", retries)
+        assert ended.exit_code == 1
+    assert len(server.requests) == 1 + 3
+    assert "give more --retries, or try again later" in ended.stderr
+
+
+def test_an_empty_answer_is_asked_anew_but_without_guards(
+    line: CommandLine, serve: Serve, monkeypatch: pytest.MonkeyPatch
+):
+    server = serve(sse([ev_created(), ev_completed()]))
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", server.base_url)
+    monkeypatch.setenv("CODEX_CLIENT_API_KEY", "sk-test")
+    guarded = line.run("stream", "Hi", "--model", "gpt-5")
+    assert (guarded.exit_code, len(server.requests)) == (1, 3)
+    assert "or take such answers with --no-guards" in guarded.stderr
+    bare = line.run("stream", "Hi", "--model", "gpt-5", "--no-guards")
+    assert (bare.exit_code, len(server.requests)) == (0, 4)
+
+
+def test_what_a_provider_does_not_take_is_left_out_or_with_strict_an_error(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CODEX_CLIENT_PROVIDER", "chatgpt")
+    monkeypatch.setenv("CODEX_CLIENT_BASE_URL", line.server.base_url)
+    line.keep()
+    arguments = ("stream", "Hi", "--model", "gpt-5", "--max-output-tokens", "9")
+    dropped, strict = line.run(*arguments), line.run(*arguments, "--strict")
+    assert (dropped.exit_code, strict.exit_code) == (0, 2), dropped.stderr
+    assert dropped.stderr.startswith("warning: ")
+    assert "max_output_tokens" in strict.stderr
+    assert "do without --strict" in strict.stderr
 
 
 def test_a_key_that_is_missing_is_told_with_its_variable(line: CommandLine):
@@ -232,7 +326,7 @@ def test_messages_begin_on_lines_of_their_own(line: CommandLine, serve: Serve):
 def test_reasoning_and_calls_go_to_standard_error(line: CommandLine):
     shown = line.run("stream", "--fixture", fixture("responses/weather-call.sse"), "--reasoning")
     assert shown.stdout == "I will look at today's weather in Bergen.\n"
-    thought, call = shown.stderr.rsplit("\n", 2)[:2]
+    thought, call = shown.stderr.rsplit("\n", 3)[:2]
     assert thought == (
         "**Looking up the weather**\n\nWhether an umbrella is needed depends on today's weather in Bergen."
     )
@@ -298,6 +392,14 @@ def test_a_terminal_is_not_steered_by_what_a_model_writes(line: CommandLine, ser
     assert piped.stdout == "\x1b]0;owned\x07a\tb\nc\x9b2J\n"
 
 
+def test_a_terminal_gets_every_letter_that_is_text(line: CommandLine, serve: Serve):
+    # Blanks that do not break, narrow and wide ones, what joins and parts letters, a family, a flag of tags.
+    text = "5\xa0€ 1\u202f000 日\u3000本 می\u200cخواهم 👩\u200d👧 🏴\U000e0067\U000e007f \u200eLTR \ue000"
+    server = serve(sse(responses_turn(f"{text}\u202e\u2066\x85", reasoning_summary=text)))
+    asked(line, server, "Hi", "--reasoning", "--quiet", terminal=True)
+    assert plain(line.screen.getvalue()) == f"{text}\n{text}\n"
+
+
 def test_reasoning_and_text_share_a_terminal_line_by_line(line: CommandLine, serve: Serve):
     server = serve(sse(responses_turn("Answer.", reasoning_summary="Thought.")))
     asked(line, server, "Hi", "--reasoning", "--quiet", terminal=True)
@@ -331,7 +433,7 @@ def test_a_warning_of_the_library_is_a_line_for_people(
 
     monkeypatch.setattr(GenericClient, "stream", warned)
     ended = asked(line, serve(sse(responses_turn(TEXT))), "Hi")
-    assert (ended.stdout, ended.stderr) == (f"{TEXT}\n", "warning: something was left out\n")
+    assert (ended.stdout, ended.stderr) == (f"{TEXT}\n", f"warning: something was left out\n{USAGE}")
 
 
 def begun() -> Reply:
@@ -346,7 +448,17 @@ def test_ctrl_c_closes_the_stream_and_exits_130(line: CommandLine, serve: Serve)
         assert process.stdout is not None
         assert process.stdout.readline() == "Begun\n"
         status, out, err = interrupt(process)
-    assert (status, out, err) == (130, "", "")
+    assert (status, out, err) == (130, "", "warning: the answer ends after 6 characters; it is not whole\n")
+
+
+def test_ctrl_c_ends_the_line_that_is_open(line: CommandLine, serve: Serve):
+    body = sse([ev_created(), ev_text_delta("Begun")])
+    server = serve(Reply.from_sse(body).at(len(body), Stall()))
+    for arguments, told in (([], "warning: the answer ends after 5 characters; it is not whole\n"), (["-q"], "")):
+        with line.process("stream", "Hi", "-m", "m", "--base-url", server.base_url, *arguments) as process:
+            assert process.stdout is not None
+            assert process.stdout.read(5) == "Begun"
+            assert interrupt(process) == (130, "\n", told)
     line.portal.call(server.idle)
 
 
