@@ -5,16 +5,18 @@
 | the request cannot be sent as it is        | 400    | invalid_request_error | `unsupported_parameter`      |
 | the input exceeds the context window       | 400    | invalid_request_error | `context_length_exceeded`    |
 | prompt or answer refused by a policy       | 400    | invalid_request_error | `content_policy_violation`   |
-| credentials missing, expired, revoked      | 401    | authentication_error  | `invalid_api_key`            |
-| not allowed, or not in the plan            | 403    | permission_error      | `permission_denied`          |
+| not in the account's plan                  | 403    | usage_not_included    | `usage_not_included`         |
 | no such model                              | 404    | invalid_request_error | `model_not_found`            |
 | credit, plan window or rate limit used up  | 429    | rate_limit_error      | `rate_limit_exceeded`        |
+| the server refuses the credential          | 502    | server_error          | `upstream_authentication`    |
+| there is no credential, or it has ended    | 503    | server_error          | `login_required`             |
 | the service is at capacity                 | 503    | server_error          | `server_is_overloaded`       |
 | the server took too long                   | 504    | server_error          | `timeout`                    |
 | no usable answer from the server           | 502    | server_error          | `upstream_error`             |
 | all else                                   | 500    | server_error          | `server_error`               |
 
-A server that told a status of 400 and above by itself keeps it, but for a page of the network in front of it.
+A server that told a status of 400 and above by itself keeps it, but for a page of the network in front of it, and for a
+refused credential: that is not the caller's, who would take a 401 or 403 for a word on his own.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ class _Meaning:
 _BAD_REQUEST = _Meaning(400, "invalid_request_error")
 _UPSTREAM = _Meaning(502, "server_error", "upstream_error")
 _TIMEOUT = _Meaning(504, "server_error", "timeout")
+_CREDENTIAL = _Meaning(502, "server_error", "upstream_authentication")
 _OTHER = _Meaning(500, "server_error", "server_error")
 
 # The first class that fits counts, so that special ones stand before general ones.
@@ -56,8 +59,8 @@ _MEANINGS: tuple[tuple[type[CodexError], _Meaning], ...] = (
     (errors.InvalidPrompt, _Meaning(400, "invalid_request_error", "invalid_prompt")),
     (errors.PolicyViolation, _Meaning(400, "invalid_request_error", "content_policy_violation")),
     (errors.InvalidRequest, _BAD_REQUEST),
-    (errors.AuthenticationFailed, _Meaning(401, "authentication_error", "invalid_api_key")),
-    (errors.PermissionDenied, _Meaning(403, "permission_error", "permission_denied")),
+    (errors.AuthenticationFailed, _CREDENTIAL),
+    (errors.PermissionDenied, _CREDENTIAL),
     (errors.UsageNotIncluded, _Meaning(403, "usage_not_included", "usage_not_included")),
     (errors.ModelNotFound, _Meaning(404, "invalid_request_error", "model_not_found")),
     (errors.NotFoundError, _Meaning(404, "invalid_request_error", "not_found")),
@@ -78,12 +81,12 @@ _MEANINGS: tuple[tuple[type[CodexError], _Meaning], ...] = (
     (errors.StreamError, _UPSTREAM),
     (errors.TransportError, _UPSTREAM),
     (errors.UnexpectedStatusError, _UPSTREAM),
-    (errors.MissingCredentialsError, _Meaning(401, "authentication_error", "missing_credentials")),
+    (errors.MissingCredentialsError, _Meaning(503, "server_error", "missing_credentials")),
     (errors.MissingExtraError, _OTHER),
     (errors.UnsupportedParameterError, _Meaning(400, "invalid_request_error", "unsupported_parameter")),
     (errors.ConfigurationError, _BAD_REQUEST),
     (errors.TokenStoreError, _OTHER),
-    (errors.AuthError, _Meaning(401, "authentication_error", "login_required")),
+    (errors.AuthError, _Meaning(503, "server_error", "login_required")),
 )
 # Names of the library, in advice such as "raise `Timeouts.idle`".
 _FOR_PROGRAMS = re.compile(
@@ -122,11 +125,13 @@ def error_object(error: CodexError) -> dict[str, Any]:
         for name in ("plan_type", "resets_at")
         if isinstance(error, errors.UsageLimitReached) and (value := getattr(error, name, None)) is not None
     }
+    message = getattr(error, "server_message", None) or _for_callers(error.message)
+    refused = meaning is _CREDENTIAL
     return {
-        "message": getattr(error, "server_message", None) or _for_callers(error.message),
+        "message": f"the provider refuses the credential that it was sent: {message}" if refused else message,
         "type": meaning.type,
         "param": param or None,
-        "code": getattr(error, "code", None) or meaning.code,
+        "code": meaning.code if refused else getattr(error, "code", None) or meaning.code,
         **limit,
     }
 
@@ -151,7 +156,8 @@ def _meaning_of(error: CodexError) -> _Meaning:
 
 
 def _status(error: CodexError, meaning: _Meaning) -> int:
-    if not isinstance(error, errors.UnexpectedStatusError) or isinstance(error, errors.NetworkBlockedError):
+    own = isinstance(error, errors.NetworkBlockedError) or meaning is _CREDENTIAL
+    if own or not isinstance(error, errors.UnexpectedStatusError):
         return meaning.status
     return error.status if 400 <= error.status < 600 else meaning.status
 

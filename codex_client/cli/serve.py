@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated
@@ -13,14 +13,13 @@ import typer
 
 from codex_client import settings
 from codex_client.bridge.reasoning import ReasoningFormat
-from codex_client.cli.asking import BaseUrlOption, ModelOption, ProviderOption, Server, WireApiOption, told_warnings
 from codex_client.cli.exits import run
-from codex_client.cli.output import say
-from codex_client.cli.surroundings import Surroundings, note_environment, used_accounts
-from codex_client.connecting import connect
+from codex_client.cli.option_groups import grouped
+from codex_client.cli.output import say, warn
+from codex_client.cli.server import Policy, Server, told_warnings
+from codex_client.cli.surroundings import Surroundings, note_environment
+from codex_client.credentials.background import Background
 from codex_client.credentials.pool import CredentialPool
-from codex_client.models import BUILT_IN_MODELS
-from codex_client.routed_client import RoutedApiClient
 
 # Seconds between two looks at the accounts' usage: what else uses them is seen on the status page.
 _REFRESH_EVERY = 300.0
@@ -31,36 +30,56 @@ class _Options:
     """How it is served."""
 
     server: Server
+    policy: Policy
     host: str
     port: int
     keys: tuple[str, ...] = field(repr=False)
-    reasoning: ReasoningFormat
-    max_streams: int
+    keys_from: str
+    reasoning_format: ReasoningFormat
+    max_turns: int
+    max_body_bytes: int
+    drain_seconds: float
+    heartbeat_seconds: float
     quiet: bool
 
 
+@grouped
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="The address to listen on; others than this machine's need a key.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 lets the system choose.")] = 8787,
-    provider: ProviderOption = None,
-    base_url: BaseUrlOption = None,
-    wire_api: WireApiOption = None,
-    model: ModelOption = None,
+    server: Server,
+    policy: Policy,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen on; others than this machine's need a key.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="The port; 0 lets the system choose.")
+    ] = 8787,
     keys: Annotated[
         list[str] | None,
         typer.Option(
             "--key",
+            metavar="KEY",
             help=f"A key that callers must show. Others on this machine can see it here: {settings.GATEWAY_KEY.name} "
             "is for that.",
         ),
     ] = None,
-    reasoning: Annotated[
-        ReasoningFormat, typer.Option(help="How Chat callers get the model's reasoning.")
+    reasoning_format: Annotated[
+        ReasoningFormat,
+        typer.Option(
+            metavar="FORMAT",
+            help=f"How Chat callers get the model's reasoning: {', '.join(each.value for each in ReasoningFormat)}.",
+        ),
     ] = ReasoningFormat.REASONING_CONTENT,
-    max_streams: Annotated[int, typer.Option(min=1, help="Turns that may run at once.")] = 256,
+    max_turns: Annotated[int, typer.Option(min=1, metavar="N", help="Turns that may run at once.")] = 256,
+    max_body_bytes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The size of a request at which it is refused.")
+    ] = 32 * 1024 * 1024,
+    drain_seconds: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long running turns may go on at the end.")
+    ] = 30.0,
+    heartbeat_seconds: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="The silence after which a stream gets a comment.")
+    ] = 15.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No line for each request.")] = False,
 ) -> None:
     """Serve OpenAI's API on this machine, over a provider or your ChatGPT accounts.
@@ -69,18 +88,17 @@ def serve(
     """
     known = settings.GATEWAY_KEY.read()
     options = _Options(
-        # Most requests name a model; a client has one all the same.
-        server=Server(
-            model=model or settings.MODEL.read() or BUILT_IN_MODELS.slugs[0],
-            provider=provider,
-            base_url=base_url,
-            wire_api=wire_api,
-        ),
+        server=server,
+        policy=policy,
         host=host,
         port=port,
         keys=tuple(keys or ([known] if known else [])),
-        reasoning=reasoning,
-        max_streams=max_streams,
+        keys_from="--key" if keys else settings.GATEWAY_KEY.name,
+        reasoning_format=reasoning_format,
+        max_turns=max_turns,
+        max_body_bytes=max_body_bytes,
+        drain_seconds=drain_seconds,
+        heartbeat_seconds=heartbeat_seconds,
         quiet=quiet,
     )
     run(context, partial(_serve, options=options))
@@ -89,41 +107,33 @@ def serve(
 async def _serve(around: Surroundings, *, options: _Options) -> None:
     # Needs an extra of its own.
     from codex_client import gateway
+    from codex_client.gateway.config import check_keys
 
-    config = gateway.GatewayConfig(keys=options.keys, reasoning=options.reasoning, max_streams=options.max_streams)
-    async with _connected(around, options.server) as (client, pool):
-        app = gateway.create_app(client, config=config, pool=pool, clock=around.clock)
+    check_keys(options.keys, options.keys_from)
+    config = gateway.GatewayConfig(
+        keys=options.keys,
+        reasoning_format=options.reasoning_format,
+        max_turns=options.max_turns,
+        max_body_bytes=options.max_body_bytes,
+        drain_seconds=options.drain_seconds,
+        heartbeat_seconds=options.heartbeat_seconds,
+    )
+    async with AsyncExitStack() as opened:
+        client = await opened.enter_async_context(options.server.connect(around, policy=options.policy))
+        if isinstance(pool := client.config.auth, CredentialPool):
+            await _note_accounts(around, pool)
+            # That is what a program which runs for days needs.
+            await opened.enter_async_context(Background(partial(pool.watch, _REFRESH_EVERY)))
+        app = gateway.create_app(client, config=config, clock=around.clock)
         ready = partial(_say_ready, around, client.config.provider.name)
         with told_warnings(around), _logging_to(around, logging.WARNING if options.quiet else logging.INFO):
             await gateway.serve(app, host=options.host, port=options.port, on_ready=ready)
 
 
-@asynccontextmanager
-async def _connected(
-    around: Surroundings, server: Server
-) -> AsyncGenerator[tuple[RoutedApiClient, CredentialPool | None]]:
-    """The client, and where the provider is asked with the accounts of this machine, those."""
-    async with AsyncExitStack() as opened:
-        client = await opened.enter_async_context(server.connect(around))
-        pool = None
-        if isinstance(client.config.auth, CredentialPool):
-            # The same accounts, watched: that is what a program which runs for days needs.
-            provider = client.config.provider
-            accounts = await opened.enter_async_context(used_accounts(around))
-            pool = await opened.enter_async_context(
-                CredentialPool(
-                    accounts.store,
-                    state=accounts.state,
-                    provider=provider,
-                    refresh_every=_REFRESH_EVERY,
-                    clock=around.clock,
-                )
-            )
-            client = await opened.enter_async_context(
-                connect(client.config.model, provider=provider, auth=pool, clock=around.clock)
-            )
-            note_environment(around)
-        yield client, pool
+async def _note_accounts(around: Surroundings, pool: CredentialPool) -> None:
+    note_environment(around)
+    if not await pool.accounts():
+        warn(around.err, "nobody is logged in, so turns will fail; run `codex-client login`, which is noticed at once")
 
 
 def _say_ready(around: Surroundings, provider: str, url: str) -> None:

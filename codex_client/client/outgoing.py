@@ -15,7 +15,7 @@ class Outgoing:
     """
 
     def __init__(self, body: bytes, *, conversation_id: str | None = None) -> None:
-        self.body = body
+        self.body: bytes = body
         self.conversation_id = conversation_id
 
     def body_for(self, lease: Lease) -> bytes:

@@ -116,7 +116,7 @@ class TurnRequest(Outgoing):
             self._learnt.refused.learn(payload, amendment)
         self._amended.add(amendment.kind)
         self._bodies.clear()
-        self.body = encode_payload(self._payload(frozenset()))
+        self.body: bytes = encode_payload(self._payload(frozenset()))
         return True
 
     def _payload(self, foreign: frozenset[str | None]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ try:
     from codex_client.gateway.app import create_app as create_app
     from codex_client.gateway.config import GatewayConfig as GatewayConfig
     from codex_client.gateway.server import serve as serve
-except ModuleNotFoundError as error:
-    _package = (error.name or "").partition(".")[0]
+except ModuleNotFoundError as _error:
+    _package = (_error.name or "").partition(".")[0]
     if _package not in ("prometheus_client", "starlette", "uvicorn"):
         raise
     raise MissingExtraError(

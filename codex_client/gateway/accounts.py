@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from codex_client.credentials.explain import AccountStatus
 from codex_client.credentials.pool import CredentialPool
+from codex_client.masking import masked_email
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +31,9 @@ class BlockView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AccountView:
-    """One account. `email` is masked; `parked`: why it serves no more until somebody does something."""
+    """One account. `email` is masked; `parked`: why it serves no more until somebody does something; `windows`: None
+    where nothing is known of its limits, none where it has no limit.
+    """
 
     key: str
     email: str | None
@@ -38,7 +41,7 @@ class AccountView:
     can_serve: bool
     parked: str | None
     blocks: tuple[BlockView, ...]
-    windows: tuple[WindowView, ...]
+    windows: tuple[WindowView, ...] | None
     in_flight: int
     last_used_at: float | None
 
@@ -63,12 +66,6 @@ async def view_pool(pool: CredentialPool, *, now: float) -> PoolView:
     return PoolView(accounts, None if free else explanation.next_available_at)
 
 
-def masked_email(email: str) -> str:
-    """Enough to tell one's own accounts apart: "a…@example.com"."""
-    name, _, domain = email.rpartition("@")
-    return f"{name[:1]}…@{domain}" if name else "…"
-
-
 def _account(status: AccountStatus, *, can_serve: bool, now: float) -> AccountView:
     return AccountView(
         key=status.key,
@@ -77,7 +74,7 @@ def _account(status: AccountStatus, *, can_serve: bool, now: float) -> AccountVi
         can_serve=can_serve,
         parked=status.parked,
         blocks=tuple(BlockView(limit=each.limit_id, reason=each.reason, ends_at=each.until) for each in status.blocks),
-        windows=tuple(_windows(status, now)),
+        windows=tuple(_windows(status, now)) if status.quota.limits else None,
         in_flight=status.in_flight,
         last_used_at=status.last_used_at,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Protocol
 
 import anyio
 from starlette.datastructures import Headers
@@ -19,6 +21,11 @@ from codex_client.gateway.dialects import Dialect
 from codex_client.gateway.refusals import failed
 
 _COMMENT = b": keep-alive\n\n"
+IGNORED = "x-codex-client-ignored"
+"""The header that names the fields of a request which nothing was made of."""
+# Names of fields are the caller's text.
+_FIELD = re.compile(r"[\w.]{1,64}", re.ASCII)
+_MAX_FIELDS = 20
 
 
 class Answer(Protocol):
@@ -59,7 +66,10 @@ class StreamedAnswer:
         self._channel = channel
         self._send = channel[2]
         self._dialect = dialect
-        self._encoder = dialect.encoder(request, model=model, created=int(clock.time()))
+        self._headers = ignored_header(request)
+        self._encoder = dialect.new_encoder(
+            request=request, model=model, created=int(clock.time()), response_id=dialect.new_id()
+        )
         self._clock = clock
         self._heartbeat = heartbeat
         self._accepted = False
@@ -72,7 +82,7 @@ class StreamedAnswer:
     async def feed(self, events: Sequence[ResponseEvent]) -> None:
         """One send for a batch."""
         self._accepted = True
-        frames = self._dialect.frames(each for event in events for each in self._encoder.feed(event))
+        frames = self._frames(each for event in events for each in self._encoder.feed(event))
         if frames:
             await self._write(frames)
 
@@ -83,9 +93,9 @@ class StreamedAnswer:
         cut_short = isinstance(error, IncompleteResponseError)
         if not self._open and not cut_short:
             self._over = True
-            await failed(error, now=self._clock.time())(*self._channel)
+            await failed(error, now=self._clock.time(), headers=self._headers)(*self._channel)
             return
-        frames = self._dialect.frames(self._encoder.fail(error))
+        frames = self._frames(self._encoder.fail(error))
         await self._write(frames + self._dialect.ending if cut_short else frames, last=True)
 
     async def keep_alive(self) -> None:
@@ -98,6 +108,9 @@ class StreamedAnswer:
             if self._accepted:
                 await self._write(_COMMENT)
 
+    def _frames(self, objects: Iterable[Mapping[str, Any]]) -> bytes:
+        return b"".join(map(self._dialect.frame, objects))
+
     async def _write(self, content: bytes, *, last: bool = False) -> None:
         async with self._lock:
             if self._over:
@@ -106,7 +119,7 @@ class StreamedAnswer:
             self._heard_at = self._clock.monotonic()
             if not self._open:
                 self._open = True
-                headers = [*_STREAM_HEADERS, *Headers(_named(self.request_id)).raw]
+                headers = [*_STREAM_HEADERS, *Headers(self._headers | _named(self.request_id)).raw]
                 await self._send({"type": "http.response.start", "status": 200, "headers": headers})
             await self._send({"type": "http.response.body", "body": content, "more_body": not last})
 
@@ -148,16 +161,27 @@ class WholeAnswer:
         if isinstance(error, IncompleteResponseError):
             await self._answer(error.partial or CollectedResponse(), error)
         else:
-            await failed(error, now=self._clock.time())(*self._channel)
+            await failed(error, now=self._clock.time(), headers=ignored_header(self._request))(*self._channel)
 
     async def keep_alive(self) -> None:
         """There is nothing to put before a JSON object."""
 
     async def _answer(self, response: CollectedResponse, cut_short: IncompleteResponseError | None) -> None:
         whole = self._dialect.whole(
-            response, self._request, model=self._model, created=int(self._clock.time()), cut_short=cut_short
+            response,
+            request=self._request,
+            model=self._model,
+            created=int(self._clock.time()),
+            response_id=self._dialect.new_id(),
+            error=cut_short,
         )
-        await JSONResponse(whole, headers=_named(self.request_id))(*self._channel)
+        await JSONResponse(whole, headers=ignored_header(self._request) | _named(self.request_id))(*self._channel)
+
+
+def ignored_header(request: BridgedRequest) -> dict[str, str]:
+    """`x-codex-client-ignored`, where there is something to tell."""
+    names = list(islice(filter(_FIELD.fullmatch, request.ignored), _MAX_FIELDS))
+    return {IGNORED: ", ".join(names)} if names else {}
 
 
 def _named(request_id: str | None) -> dict[str, str]:

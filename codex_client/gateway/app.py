@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from codex_client.api import ApiClient, Clock, SystemClock
+from codex_client.backend_profile import GENERIC_RESPONSES
 from codex_client.bridge.reasoning import ReasoningFormat
 from codex_client.client.config import ClientConfig
 from codex_client.credentials.pool import CredentialPool
@@ -15,7 +16,7 @@ from codex_client.errors import CodexError
 from codex_client.gateway.access import AccessControl
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.config import GatewayConfig
-from codex_client.gateway.dialects import ChatDialect, ResponsesDialect
+from codex_client.gateway.dialects import chat_dialect, responses_dialect
 from codex_client.gateway.metrics import GatewayMetrics
 from codex_client.gateway.model_list import ModelList
 from codex_client.gateway.record import CHAT_ROUTE, RESPONSES_ROUTE
@@ -32,26 +33,27 @@ def create_app(
     client: ApiClient,
     *,
     config: GatewayConfig | None = None,
-    pool: CredentialPool | None = None,
     models: ModelCatalogue | None = None,
     clock: Clock | None = None,
 ) -> Starlette:
     """A gateway over `client`, to be served by `serve` or by any ASGI server.
 
-    `pool`: the accounts that the client uses, to be shown and to go by in `/health`. `models`: what `/v1/models` tells;
-    None for what the client's `models()` fetches. Both the client and the pool stay the caller's to close, after the
-    app has ended.
+    Where its credential source is a `CredentialPool`, that one's accounts are shown, and `/health` goes by them.
+    `models`: what `/v1/models` tells; None for what the client's `models()` fetches. The client stays the caller's to
+    close, after the app has ended.
     """
     config, clock = config or GatewayConfig(), clock or SystemClock()
-    activity = Activity(max_streams=config.max_streams, clock=clock)
+    activity = Activity(max_turns=config.max_turns, clock=clock)
     of_client: ClientConfig | None = getattr(client, "config", None)
+    provider, pool = of_client and of_client.provider, of_client and of_client.auth
     gateway = Gateway(
         client=client,
         # Somebody's own client that does not tell gets prompts in the form that holds more.
-        upstream=of_client.provider.wire_api if of_client else WireApi.RESPONSES,
-        default_model=of_client.model if of_client else "",
+        upstream=provider.wire_api if provider else WireApi.RESPONSES,
+        backend=provider.backend if provider else GENERIC_RESPONSES,
+        default_model=of_client.model if of_client else None,
         config=config,
-        pool=pool,
+        pool=pool if isinstance(pool, CredentialPool) else None,
         models=ModelList(client, models, clock),
         activity=activity,
         metrics=GatewayMetrics(lambda: activity.in_flight),
@@ -77,9 +79,9 @@ def gateway_of(app: Starlette) -> Gateway:
 
 
 def _routes(gateway: Gateway) -> list[Route]:
-    pages, models = StatusPages(gateway), gateway.models
-    chat = TurnEndpoint(gateway, ChatDialect(gateway.upstream, ReasoningFormat(gateway.config.reasoning)))
-    responses = TurnEndpoint(gateway, ResponsesDialect(gateway.upstream))
+    pages, models, server = StatusPages(gateway), gateway.models, (gateway.upstream, gateway.backend)
+    chat = TurnEndpoint(gateway, chat_dialect(*server, ReasoningFormat(gateway.config.reasoning_format)))
+    responses = TurnEndpoint(gateway, responses_dialect(*server))
     return [
         Route(CHAT_ROUTE, chat, methods=["POST"]),
         Route(RESPONSES_ROUTE, responses, methods=["POST"]),

@@ -1,12 +1,16 @@
-"""The two APIs that callers speak: how each reads a request and writes an answer."""
+"""The two APIs that callers speak: how each reads a request and writes an answer. Data over the bridge."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
+from uuid import uuid4
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.bridge.chat_chunks import ChatChunks, finish_reason_of
+from codex_client.backend_profile import BackendProfile
+from codex_client.bridge.chat_chunks import ChatChunks
 from codex_client.bridge.completion import chat_completion
 from codex_client.bridge.reasoning import ReasoningFormat
 from codex_client.bridge.requests import BridgedRequest, parse_chat_request, parse_responses_request
@@ -26,94 +30,59 @@ class Encoder(Protocol):
     def fail(self, error: CodexError) -> list[dict[str, Any]]: ...
 
 
-class Dialect(Protocol):
-    """One API. `created` is Unix seconds, `model` the name that the caller gave."""
+class NewEncoder(Protocol):
+    def __call__(self, *, request: BridgedRequest, model: str, created: int, response_id: str) -> Encoder: ...
 
-    ending: bytes
-    """What a stream ends with that has ended well."""
 
-    def parse(self, body: Mapping[str, Any]) -> BridgedRequest:
-        """Raises `InvalidPayloadError`."""
-        ...
-
-    def encoder(self, request: BridgedRequest, *, model: str, created: int) -> Encoder: ...
-
-    def whole(
+class WholeAnswerOf(Protocol):
+    def __call__(
         self,
         response: CollectedResponse,
-        request: BridgedRequest,
         *,
+        request: BridgedRequest,
         model: str,
         created: int,
-        cut_short: IncompleteResponseError | None,
-    ) -> dict[str, Any]:
-        """A turn in one piece; `cut_short` says why it is not whole."""
-        ...
-
-    def frames(self, objects: Iterable[Mapping[str, Any]]) -> bytes:
-        """Objects of the encoder as server-sent events."""
-        ...
+        response_id: str,
+        error: IncompleteResponseError | None,
+    ) -> dict[str, Any]: ...
 
 
-class ChatDialect:
-    """Chat Completions."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dialect:
+    """One API. `parse` raises `InvalidPayloadError`; `frame` writes an object of the encoder as a server-sent event;
+    `ending` is what a stream ends with that has ended well; `id_prefix` begins the ids of its answers.
+    """
 
-    ending = b"data: [DONE]\n\n"
+    parse: Callable[[Mapping[str, Any]], BridgedRequest]
+    new_encoder: NewEncoder
+    whole: WholeAnswerOf
+    frame: Callable[[Mapping[str, Any]], bytes]
+    id_prefix: str
+    ending: bytes = b""
 
-    def __init__(self, upstream: WireApi, reasoning: ReasoningFormat) -> None:
-        self._upstream = upstream
-        self._reasoning = reasoning
-
-    def parse(self, body: Mapping[str, Any]) -> BridgedRequest:
-        return parse_chat_request(body, upstream=self._upstream, reasoning=self._reasoning)
-
-    def encoder(self, request: BridgedRequest, *, model: str, created: int) -> Encoder:
-        return ChatChunks(
-            model=model, created=created, include_usage=request.include_usage, reasoning=request.reasoning
-        )
-
-    def whole(
-        self,
-        response: CollectedResponse,
-        request: BridgedRequest,
-        *,
-        model: str,
-        created: int,
-        cut_short: IncompleteResponseError | None,
-    ) -> dict[str, Any]:
-        finish_reason = None if cut_short is None else finish_reason_of(cut_short)
-        return chat_completion(
-            response, model=model, created=created, reasoning=request.reasoning, finish_reason=finish_reason
-        )
-
-    def frames(self, objects: Iterable[Mapping[str, Any]]) -> bytes:
-        return b"".join(b"data: %s\n\n" % encode_payload(each) for each in objects)
+    def new_id(self) -> str:
+        """For an answer whose provider gives it none."""
+        return self.id_prefix + uuid4().hex
 
 
-class ResponsesDialect:
-    """Responses."""
+def chat_dialect(upstream: WireApi, backend: BackendProfile, reasoning_format: ReasoningFormat) -> Dialect:
+    """Chat Completions, in front of such a server."""
+    return Dialect(
+        parse=partial(parse_chat_request, upstream=upstream, backend=backend, reasoning_format=reasoning_format),
+        new_encoder=ChatChunks,
+        whole=chat_completion,
+        frame=lambda chunk: b"data: %s\n\n" % encode_payload(chunk),
+        id_prefix="chatcmpl-",
+        ending=b"data: [DONE]\n\n",
+    )
 
-    ending = b""
 
-    def __init__(self, upstream: WireApi) -> None:
-        self._upstream = upstream
-
-    def parse(self, body: Mapping[str, Any]) -> BridgedRequest:
-        return parse_responses_request(body, upstream=self._upstream)
-
-    def encoder(self, request: BridgedRequest, *, model: str, created: int) -> Encoder:
-        return ResponsesEvents(model=model, created=created, request=request)
-
-    def whole(
-        self,
-        response: CollectedResponse,
-        request: BridgedRequest,
-        *,
-        model: str,
-        created: int,
-        cut_short: IncompleteResponseError | None,
-    ) -> dict[str, Any]:
-        return response_object(response, model=model, created=created, request=request, error=cut_short)
-
-    def frames(self, objects: Iterable[Mapping[str, Any]]) -> bytes:
-        return b"".join(b"event: %s\ndata: %s\n\n" % (each["type"].encode(), encode_payload(each)) for each in objects)
+def responses_dialect(upstream: WireApi, backend: BackendProfile) -> Dialect:
+    """Responses, in front of such a server."""
+    return Dialect(
+        parse=partial(parse_responses_request, upstream=upstream, backend=backend),
+        new_encoder=ResponsesEvents,
+        whole=response_object,
+        frame=lambda event: b"event: %s\ndata: %s\n\n" % (event["type"].encode(), encode_payload(event)),
+        id_prefix="resp_",
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codex_client.api import Clock
-from codex_client.errors import CodexError
+from codex_client.errors import CodexError, RetryLimitError
 from codex_client.model_variants import TokenUsage
 
 CHAT_ROUTE, RESPONSES_ROUTE = TURN_ROUTES = ("/v1/chat/completions", "/v1/responses")
@@ -17,8 +17,9 @@ _KEY = "codex_client.record"
 
 @dataclass(slots=True)
 class RequestRecord:
-    """`route`: the route's pattern. `began_at`: by the clock's `monotonic`. `first_event_after`: seconds from then to
-    the first event that said something.
+    """`route`: the route's pattern. `began_at`: by the clock's `monotonic`. `asked`: whether it is a turn that the
+    provider was asked for. `ignored` names fields of its request, as the caller is told. `first_event_after`: seconds
+    from its beginning to the first event that said something.
     """
 
     clock: Clock
@@ -26,6 +27,8 @@ class RequestRecord:
     began_at: float
     status: int | None = None
     model: str | None = None
+    asked: bool = False
+    ignored: str | None = None
     events: int = 0
     first_event_after: float | None = None
     token_usage: TokenUsage | None = None
@@ -35,6 +38,12 @@ class RequestRecord:
     def seconds(self) -> float:
         """Since the request arrived."""
         return self.clock.monotonic() - self.began_at
+
+    @property
+    def failure(self) -> CodexError | None:
+        """What it failed by: where turns were tried again in vain, the last of their errors."""
+        error = self.error
+        return error.last_error or error if isinstance(error, RetryLimitError) else error
 
     def note_events(self, count: int, *, says_something: bool) -> None:
         """A batch of a turn's events has come."""

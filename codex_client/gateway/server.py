@@ -12,7 +12,9 @@ from contextlib import ExitStack, contextmanager
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.flow_control import FlowControl
 
+from codex_client.api import Clock
 from codex_client.client.connection_pool import runs_on_asyncio
 from codex_client.errors import ConfigurationError
 from codex_client.gateway.access import is_loopback
@@ -20,11 +22,19 @@ from codex_client.gateway.activity import Activity
 from codex_client.gateway.app import gateway_of
 
 _BACKLOG = 2048
-# After the last turn: for answers that still wait for their callers to read them.
-_CLOSING_SECONDS = 5
+# After the last turn: for answers that still wait for their callers to read them. Longer than the first is what uvicorn
+# allows, which logs as a fault what it ends then.
+_CLOSING_SECONDS = 5.0
+_UVICORNS_SECONDS = 10
+# After the second signal, for the word that the gateway has ended.
+_LAST_WORD_SECONDS = 0.5
+# Between two looks for callers that have left; uvicorn ticks ten times a second.
+_TICKS_TO_LOOK = 50
 # Longer than clients keep a connection that rests (httpx 5 s, aiohttp 15 s): who ends it first must not be the one that
 # does not know whether the next request is on its way. nginx's number.
 _KEEP_ALIVE_SECONDS = 75
+# Addresses that stand for all of a machine's are nobody's to ask: what a program here asks.
+_HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 async def serve(
@@ -33,8 +43,9 @@ async def serve(
     """Serve an app of `create_app` until SIGINT or SIGTERM, or until it is cancelled.
 
     The first signal lets no more turns in (503) and waits `drain_seconds` for those that run; a second one cuts these
-    at once. `port` 0 lets the system choose; `on_ready` is told the address when connections are accepted. Raises
-    `ConfigurationError` where others could reach it without a key, where the address cannot be had, and on trio.
+    at once, and leaves callers who do not read. `port` 0 lets the system choose; `on_ready` is told the address when
+    connections are accepted. Raises `ConfigurationError` where others could reach it without a key, where the address
+    cannot be had, and on trio.
     """
     if not runs_on_asyncio():
         raise ConfigurationError("the gateway's server runs on asyncio only; run it by anyio.run(…, backend='asyncio')")
@@ -53,8 +64,9 @@ async def serve(
                 proxy_headers=False,
                 backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=_CLOSING_SECONDS,
-            )
+                timeout_graceful_shutdown=_UVICORNS_SECONDS,
+            ),
+            gateway.clock,
         )
         if on_ready is not None:
             on_ready(_url(host, sockets[0].getsockname()[1]))
@@ -70,14 +82,39 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn ends at once when it hears a signal, and sends it again to the program: here the gateway listens."""
+    def __init__(self, config: uvicorn.Config, clock: Clock) -> None:
+        super().__init__(config)
+        self._clock = clock
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
+        """uvicorn ends at once when it hears a signal, and sends it again to the program: here the gateway listens."""
         yield
 
+    async def on_tick(self, counter: int) -> bool:
+        """uvicorn reads no more of a connection once another request waits on it, and would not hear of its end."""
+        if counter % _TICKS_TO_LOOK == 0:
+            for connection in list(self.server_state.connections):
+                flow: FlowControl | None = getattr(connection, "flow", None)
+                if flow is not None:
+                    flow.resume_reading()
+        return await super().on_tick(counter)
 
-async def _end_by_signal(server: uvicorn.Server, activity: Activity, drain_seconds: float) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Callers who do not read their answers are left at last."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.abort_after, _CLOSING_SECONDS)
+            await super().shutdown(sockets)
+            tasks.cancel_scope.cancel()
+
+    async def abort_after(self, seconds: float) -> None:
+        """Then close every connection, whatever has not been sent: who waits to send goes on, and ends."""
+        await self._clock.sleep(seconds)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+
+async def _end_by_signal(server: _Server, activity: Activity, drain_seconds: float) -> None:
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         # The loop hears no signals there: Ctrl-C cancels the program, and others have to cancel this.
         return
@@ -88,11 +125,12 @@ async def _end_by_signal(server: uvicorn.Server, activity: Activity, drain_secon
             async def end() -> None:
                 await activity.drain(drain_seconds)
                 server.should_exit = True
-                tasks.cancel_scope.cancel()
 
             tasks.start_soon(end)
             await anext(signals)
             activity.cut()
+            server.should_exit = True
+            await server.abort_after(_LAST_WORD_SECONDS)
 
 
 async def _close(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -105,6 +143,8 @@ async def _close(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
 @contextmanager
 def listening(host: str, port: int, *, needs_loopback: bool) -> Generator[list[socket.socket]]:
     """Sockets on every address of the host."""
+    # As in an address: [::1].
+    host = host.removeprefix("[").removesuffix("]")
     addresses = _addresses(host, port)
     if needs_loopback and not all(is_loopback(address) for _, address in addresses):
         raise ConfigurationError(
@@ -139,4 +179,5 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _url(host: str, port: int) -> str:
+    host = _HERE.get(host.strip("[]"), host.strip("[]"))
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from codex_client.api import ApiClient, Clock
+from codex_client.backend_profile import BackendProfile
 from codex_client.credentials.pool import CredentialPool
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.config import GatewayConfig
@@ -15,13 +16,14 @@ from codex_client.model_provider import WireApi
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """`upstream` and `default_model` are the client's. `pool`: whose accounts are shown, None where there is none. The
-    client and the pool stay the caller's to close.
+    """`upstream`, `backend` and `default_model` are the client's; "" is no model, None a client that does not tell.
+    `pool`: whose accounts are shown, None where there is none. The client and its pool stay the caller's to close.
     """
 
     client: ApiClient
     upstream: WireApi
-    default_model: str
+    backend: BackendProfile
+    default_model: str | None
     config: GatewayConfig
     pool: CredentialPool | None
     models: ModelList

@@ -37,9 +37,9 @@ class StatusPages:
         return HTMLResponse(text, headers=headers)
 
     async def health(self, _: Request) -> Response:
-        """`GET /health`: whether a turn could be served now."""
+        """`GET /health`: whether turns are served; `busy` is 200, because what is full is not broken."""
         status, _accounts = await self._state()
-        return JSONResponse({"status": status}, 200 if status == "ok" else 503, _UNCACHED)
+        return JSONResponse({"status": status}, 200 if status in ("ok", "busy") else 503, _UNCACHED)
 
     async def metrics(self, _: Request) -> Response:
         """`GET /metrics`."""
@@ -59,8 +59,8 @@ class StatusPages:
             "version": __version__,
             "now": gateway.clock.time(),
             "started_at": activity.started_at,
-            "streams_in_flight": activity.in_flight,
-            "max_streams": activity.max_streams,
+            "turns_in_flight": activity.in_flight,
+            "max_turns": activity.max_turns,
             "totals": gateway.metrics.totals(),
             # None where the gateway has one credential, and no accounts to choose from.
             "accounts": None if gateway.pool is None else [asdict(each) for each in (pool.accounts if pool else ())],
@@ -69,8 +69,9 @@ class StatusPages:
         }
 
     async def _state(self) -> tuple[str, PoolView | None]:
-        """`ok`, or why no turn can be served; and the accounts, where there are any to tell of."""
-        pool, draining = None, self._gateway.activity.draining
+        """`ok`, or why no turn can be served now; and the accounts, where there are any to tell of."""
+        pool, activity = None, self._gateway.activity
+        draining = activity.draining
         if self._gateway.pool is not None:
             try:
                 pool = await view_pool(self._gateway.pool, now=self._gateway.clock.time())
@@ -79,7 +80,9 @@ class StatusPages:
                 return "draining" if draining else "accounts_unreadable", None
         if draining:
             return "draining", pool
-        return ("ok" if pool is None or pool.can_serve else "no_account"), pool
+        if pool is not None and not pool.can_serve:
+            return "no_account", pool
+        return ("busy" if activity.in_flight >= activity.max_turns else "ok"), pool
 
 
 _UNCACHED = {"cache-control": "no-store"}

@@ -16,7 +16,7 @@ from codex_client.api import Clock
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.metrics import GatewayMetrics
 from codex_client.gateway.record import TURN_ROUTES, RequestRecord, start_record
-from codex_client.gateway.refusals import CLIENT_LEFT, refused
+from codex_client.gateway.refusals import CALLERS_OWN, CLIENT_LEFT, refused
 
 _log = logging.getLogger("codex_client.gateway")
 
@@ -62,8 +62,9 @@ class RequestWatch:
 
     def _tell(self, method: str, record: RequestRecord) -> None:
         self._metrics.count(record)
-        if record.error is not None:
-            self._activity.note(record.route, record.error)
+        failure = record.failure
+        if failure is not None and not isinstance(failure, CALLERS_OWN):
+            self._activity.note(record.route, failure)
         _log.info("%s", _line(method, record))
 
 
@@ -74,8 +75,10 @@ def _line(method: str, record: RequestRecord) -> str:
     if record.token_usage is not None:
         usage = record.token_usage
         facts.append(f"tokens={usage.input_tokens}+{usage.output_tokens} cached={usage.cached_input_tokens}")
-    if record.error is not None:
-        facts.append(f"error={type(record.error).__name__}")
+    if record.ignored is not None:
+        facts.append(f"ignored={record.ignored.replace(' ', '')}")
+    if (error := record.failure) is not None:
+        facts.append(f"error={type(error).__name__}")
     return " ".join(facts)
 
 

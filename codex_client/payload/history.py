@@ -40,7 +40,7 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 # The output types that answer a call. Codex answers its local shell calls by function_call_output; the API's own type
 # for it is local_shell_call_output, whose `id` is the call's.
-ANSWERS = {
+ANSWERS: dict[str, tuple[str, ...]] = {
     "function_call": ("function_call_output",),
     "custom_tool_call": ("custom_tool_call_output",),
     "local_shell_call": ("function_call_output", "local_shell_call_output"),

@@ -23,7 +23,7 @@ def test_every_error_has_an_answer_in_openais_shape(kind: type[CodexError]) -> N
     assert 400 <= answer.status < 600
     told = answer.body["error"]
     assert list(told)[:4] == ["message", "type", "param", "code"]
-    assert told["message"] == "what happened; what to do"
+    assert told["message"].endswith("what happened; what to do")
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_advice_that_only_a_program_in_python_can_follow_is_not_given(said: str,
         (errors.InvalidPromptError("x"), 400, "invalid_request_error", "invalid_prompt"),
         (errors.PolicyViolationError("x", code="cyber_policy"), 400, "invalid_request_error", "cyber_policy"),
         (errors.InvalidRequestInStreamError("x"), 400, "invalid_request_error", None),
-        (errors.AuthenticationInStreamError("x"), 401, "authentication_error", "invalid_api_key"),
-        (errors.PermissionDeniedInStreamError("x"), 403, "permission_error", "permission_denied"),
+        (errors.AuthenticationInStreamError("x"), 502, "server_error", "upstream_authentication"),
+        (errors.PermissionDeniedInStreamError("x"), 502, "server_error", "upstream_authentication"),
         (errors.UsageNotIncludedInStreamError("x"), 403, "usage_not_included", "usage_not_included"),
         (errors.ModelNotFoundInStreamError("x"), 404, "invalid_request_error", "model_not_found"),
         (errors.QuotaExceededError("x"), 429, "insufficient_quota", "insufficient_quota"),
@@ -67,10 +67,10 @@ def test_advice_that_only_a_program_in_python_can_follow_is_not_given(said: str,
         (errors.PoolTimeoutError("x"), 503, "server_error", "no_connection_free"),
         (errors.GarbledOutputError("x"), 502, "server_error", "garbled_output"),
         (errors.EmptyResponseError("x"), 502, "server_error", "empty_response"),
-        (errors.MissingCredentialsError("x"), 401, "authentication_error", "missing_credentials"),
-        (errors.LoginRequiredError("x"), 401, "authentication_error", "login_required"),
+        (errors.MissingCredentialsError("x"), 503, "server_error", "missing_credentials"),
+        (errors.LoginRequiredError("x"), 503, "server_error", "login_required"),
         (errors.TokenRefreshError("x"), 503, "server_error", "token_refresh_failed"),
-        (errors.TokenRefreshError("x", permanent=True), 401, "authentication_error", "login_required"),
+        (errors.TokenRefreshError("x", permanent=True), 503, "server_error", "login_required"),
         (errors.TokenStoreError("x"), 500, "server_error", "server_error"),
         (errors.PoolExhaustedError("x"), 429, "rate_limit_error", "accounts_exhausted"),
         (errors.ConfigurationError("x"), 400, "invalid_request_error", None),
@@ -102,6 +102,17 @@ def test_what_a_server_tells_without_a_status_gets_the_one_that_openai_gives(
 )
 def test_a_status_that_the_server_told_is_kept(error: CodexError, status: int) -> None:
     assert error_answer(error).status == status
+
+
+@pytest.mark.parametrize("error", [errors.AuthenticationError, errors.PermissionDeniedError])
+def test_a_refused_credential_is_not_told_as_the_callers(error: type[errors.UnexpectedStatusError]) -> None:
+    answer = error_answer(error("x", status=401, code="invalid_api_key", server_message="no such key"))
+    told = answer.body["error"]
+    assert (answer.status, answer.headers) == (502, {"x-should-retry": "false"})
+    assert (told["code"], told["message"]) == (
+        "upstream_authentication",
+        "the provider refuses the credential that it was sent: no such key",
+    )
 
 
 @pytest.mark.parametrize("seconds, wanted", [(0.2, "1"), (2.0, "2"), (2.001, "3"), (0.0, "0"), (-3.0, "0")])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
+import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -29,15 +32,17 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signa
 
 @contextmanager
 def gateway(line: CommandLine, *arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """The process, its address, and the line that tells it."""
+    """The process, its address, and all that it says up to the line that tells it."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         with line.process("serve", "--port", "0", *arguments) as process:
             assert process.stderr is not None
-            told = process.stderr.readline()
-            found = re.search(r"at (http://\S+)/v1", told)
-            assert found is not None, told + process.stderr.read()
+            told = ""
+            while (found := re.search(r"at (http://\S+)/v1", told)) is None:
+                said = process.stderr.readline()
+                assert said, told
+                told += said
             yield process, found[1], told
 
 
@@ -72,13 +77,32 @@ def test_the_accounts_of_this_machine_are_served_and_shown(line: CommandLine) ->
 def test_a_providers_address_is_served_without_accounts(line: CommandLine) -> None:
     with upstream(line, sse(responses_turn("Hi"))) as server:
         arguments = ("--base-url", server.base_url, "--wire-api", "responses", "--quiet")
-        with gateway(line, *arguments) as (process, url, _), http(url) as client:
-            assert client.post(CHAT, json={"messages": chat_body()["messages"]}).status_code == 200
+        with gateway(line, *arguments) as (process, url, told), http(url) as client:
+            refused = client.post(CHAT, json={"messages": chat_body()["messages"]})
+            assert (refused.status_code, refused.json()["error"]["param"]) == (400, "model")
+            assert client.post(CHAT, json=chat_body()).status_code == 200
             assert client.get("/status.json").json()["accounts"] is None
             _, _, err = interrupt(process)
-        # The client's model stands in where a request names none.
-        assert server.requests[0].json()["model"].startswith("gpt-")
-    assert err == ""
+    assert (told.count("\n"), err) == (1, "")
+
+
+@posix
+def test_a_model_of_the_gateways_own_stands_in_where_a_request_names_none(line: CommandLine) -> None:
+    with upstream(line, sse(responses_turn("Hi"))) as server:
+        with gateway(line, "--base-url", server.base_url, "--model", "gpt-5.2") as (_, url, _), http(url) as client:
+            assert client.post(CHAT, json={"messages": chat_body()["messages"]}).status_code == 200
+        assert server.requests[0].json()["model"] == "gpt-5.2"
+
+
+@posix
+def test_where_nobody_is_logged_in_it_says_so_and_notices_a_login(line: CommandLine) -> None:
+    with gateway(line) as (_, url, told), http(url) as client:
+        assert "nobody is logged in, so turns will fail; run `codex-client login`" in told
+        refused = client.post(CHAT, json=chat_body())
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "login_required")
+        assert client.get("/health").status_code == 503
+        line.keep(line.server.add_account("acct-1"), lifetime=1e9)
+        assert (client.post(CHAT, json=chat_body()).status_code, client.get("/health").status_code) == (200, 200)
 
 
 @posix
@@ -94,15 +118,31 @@ def test_a_key_is_asked_for(line: CommandLine, by: str) -> None:
     assert KEY not in told + err
 
 
+@pytest.mark.parametrize("by", ["variable", "argument"])
+def test_a_key_that_is_none_is_told_by_the_name_of_its_setting(
+    line: CommandLine, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = settings.GATEWAY_KEY.name if by == "variable" else "--key"
+    if by == "variable":
+        monkeypatch.setenv(name, "short-k")
+    result = line.run("serve", "--port", "0", *(("--key", "short-k") if by == "argument" else ()))
+    assert result.exit_code == 2
+    assert f"{name} has one that is no key; each has 8 or more" in result.stderr
+    assert "short-k" not in result.output
+
+
+@posix
+def test_its_bounds_are_options(line: CommandLine) -> None:
+    with upstream(line) as server:
+        bounds = ("--max-body-bytes", "50", "--max-turns", "1", "--drain-seconds", "0", "--heartbeat-seconds", "1")
+        with gateway(line, "--base-url", server.base_url, *bounds) as (_, url, _), http(url) as client:
+            assert client.post(CHAT, json=chat_body()).status_code == 413
+            assert client.get("/status.json").json()["max_turns"] == 1
+
+
 def test_without_a_key_others_are_not_let_in(line: CommandLine) -> None:
     done = line.run("serve", "--host", "0.0.0.0", "--port", "0", "--base-url", "http://127.0.0.1:1/v1")
     assert (done.exit_code, "has no key" in done.stderr) == (2, True)
-
-
-def test_a_key_that_is_none_is_refused_and_not_shown(line: CommandLine) -> None:
-    done = line.run("serve", "--port", "0", "--key", "short-k")
-    assert (done.exit_code, "GatewayConfig.keys" in done.stderr) == (2, True)
-    assert "short-k" not in done.output
 
 
 @posix
@@ -144,3 +184,48 @@ def test_a_second_signal_ends_the_running_turn_at_once(line: CommandLine) -> Non
         line.portal.call(server.idle)
     assert "the gateway ended before the turn did" in rest[-1]
     assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+# More than the buffers of a loopback connection hold.
+LONG = Reply(
+    body=[sse([ev_created(), *([ev_text_delta("x" * 10_000)] * 100)])] * 20,
+    headers={"content-type": "text/event-stream"},
+)
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes that have come and wait to be read."""
+    import fcntl
+    import termios
+
+    count = array.array("i", [0])
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return count[0]
+
+
+@posix
+def test_a_second_signal_leaves_callers_who_neither_read_nor_write(line: CommandLine) -> None:
+    body = json.dumps(chat_body(stream=True)).encode()
+    head = f"POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: "
+    with upstream(line, LONG) as server, gateway(line, "--base-url", server.base_url) as (process, url, _):
+        port = int(url.rpartition(":")[2])
+        with (
+            socket.create_connection(("127.0.0.1", port)) as writer,
+            socket.create_connection(("127.0.0.1", port)) as reader,
+        ):
+            writer.sendall(f"{head}100\r\n\r\n{{".encode())
+            reader.sendall(f"{head}{len(body)}\r\n\r\n".encode() + body)
+            with http(url) as other:
+                # Until what is not read holds the turn up.
+                waiting, before = unread(reader), -1
+                while not waiting or waiting != before:
+                    for _ in range(20):
+                        other.get("/health")
+                    waiting, before = unread(reader), waiting
+                process.send_signal(signal.SIGINT)
+                while other.get("/health").status_code == 200:
+                    pass
+            process.send_signal(signal.SIGINT)
+            # Sooner than running turns are waited for without it.
+            _, err = process.communicate(timeout=20)
+    assert (process.returncode, "Traceback" in err, "Cancel" in err) == (0, False, False)

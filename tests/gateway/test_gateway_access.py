@@ -87,11 +87,14 @@ def test_an_address_is_this_machines_or_not(host: str, loopback: bool) -> None:
     [
         ({"keys": ("short",)}, "8 or more printable ASCII letters"),
         ({"keys": (KEY, "gr\xfcner Schl\xfcssel")}, "8 or more printable ASCII letters"),
-        ({"max_streams": 0}, "max_streams is 0"),
+        ({"max_turns": 0}, "max_turns is 0"),
         ({"max_body_bytes": 0}, "max_body_bytes is 0"),
         ({"drain_seconds": -1.0}, "drain_seconds"),
         ({"heartbeat_seconds": 0.0}, "heartbeat_seconds"),
-        ({"reasoning": "loud"}, "reasoning is 'loud'; it is one of 'reasoning_content', 'think_tags', 'none'"),
+        (
+            {"reasoning_format": "loud"},
+            "reasoning_format is 'loud'; it is one of 'reasoning_content', 'think_tags', 'none'",
+        ),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(options: dict[str, object], words: str) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Callable
+from typing import Any
 
 import anyio
-import anyio.lowlevel
+import anyio.abc
 import httpx
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codex_client.errors import ConfigurationError
-from codex_client.gateway import GatewayConfig, serve
+from codex_client.gateway import GatewayConfig, serve, server
 from codex_client.gateway.app import gateway_of
 from codex_client.gateway.server import listening
 from codex_client.testing import ReplayServer, Reply, Stall, ev_created, ev_text_delta, responses_turn, sse
@@ -52,8 +54,16 @@ async def test_with_a_key_it_may_listen_to_others() -> None:
         served(app, host="0.0.0.0") as url,
         httpx.AsyncClient(trust_env=False) as http,
     ):
-        here = url.replace("0.0.0.0", "127.0.0.1")
-        assert (await http.get(f"{here}/status.json")).status_code == 401
+        # 0.0.0.0 is no address to ask.
+        assert url.startswith("http://127.0.0.1:")
+        assert (await http.get(f"{url}/status.json")).status_code == 401
+
+
+async def test_a_host_may_stand_in_brackets_as_in_an_address() -> None:
+    async with ReplayServer([]) as upstream, gateway_over(upstream) as app, served(app, host="[::1]") as url:
+        assert url.startswith("http://[::1]:")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"{url}/health")).status_code == 200
 
 
 async def test_a_port_that_is_taken_is_told() -> None:
@@ -93,22 +103,64 @@ async def test_a_connection_that_closes_ends_the_turn_of_the_provider(path: str,
         assert gateway_of(app).activity.in_flight == 0
 
 
+async def test_a_caller_who_leaves_while_another_request_of_his_waits_ends_the_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_TICKS_TO_LOOK", 1)
+    async with ReplayServer([Reply(before_head=[Stall()])]) as upstream, gateway_over(upstream) as app:
+        async with served(app) as url:
+            async with await connected(url) as stream:
+                await stream.send(request_of(chat_body()))
+                await upstream.at_rest()
+                await stream.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                # Read by the time at which it answers another.
+                async with httpx.AsyncClient(trust_env=False) as http:
+                    assert (await http.get(f"{url}/health")).status_code == 200
+            await upstream.idle()
+        assert gateway_of(app).activity.in_flight == 0
+
+
+async def connected(url: str) -> anyio.abc.SocketStream:
+    return await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
+
+
+def request_of(body: Any) -> bytes:
+    content = json.dumps(body).encode()
+    head = f"host: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    return f"POST {CHAT} HTTP/1.1\r\n{head}".encode() + content
+
+
+class Watched:
+    """Outermost: `reading` once an app has begun to read a body, `over` when it has returned."""
+
+    def __init__(self, app: ASGIApp, reading: anyio.Event, over: anyio.Event) -> None:
+        self._app, self._reading, self._over = app, reading, over
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted_receive() -> Message:
+            message = await receive()
+            self._reading.set()
+            return message
+
+        await self._app(scope, noted_receive, send)
+        self._over.set()
+
+
 async def test_a_request_that_breaks_off_in_its_body_starts_no_turn() -> None:
-    async with ReplayServer([]) as upstream, gateway_over(upstream) as app, served(app) as url:
-        async with await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2])) as stream:
-            headers = "host: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n"
-            await stream.send(f'POST {CHAT} HTTP/1.1\r\n{headers}{{"model":'.encode())
-            await soon(lambda: gateway_of(app).activity.in_flight == 1)
-        await soon(lambda: gateway_of(app).activity.in_flight == 0)
+    async with ReplayServer([]) as upstream, gateway_over(upstream) as app:
+        activity, reading, over = gateway_of(app).activity, anyio.Event(), anyio.Event()
+        app.add_middleware(Watched, reading=reading, over=over)
+        async with served(app) as url:
+            async with await connected(url) as stream:
+                headers = "host: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n"
+                await stream.send(f'POST {CHAT} HTTP/1.1\r\n{headers}{{"model":'.encode())
+                with anyio.fail_after(10):
+                    await reading.wait()
+                # It arrives still, and takes nobody's place.
+                assert activity.in_flight == 0
+            with anyio.fail_after(10):
+                await over.wait()
+        assert activity.in_flight == 0
         metrics = gateway_of(app).metrics.text(()).decode()
-    assert f'codex_gateway_requests_total{{route="{CHAT}",status="499"}} 1.0' in metrics
+    assert f'codex_client_gateway_requests_total{{route="{CHAT}",status="499"}} 1.0' in metrics
     assert upstream.requests == []
-
-
-async def soon(reached: Callable[[], bool]) -> None:
-    """Let the loop turn until this is so."""
-    for _ in range(100_000):
-        if reached():
-            return
-        await anyio.lowlevel.checkpoint()
-    raise AssertionError("it did not come so far")

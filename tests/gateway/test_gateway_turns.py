@@ -6,14 +6,17 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
 import pytest
 from starlette.applications import Starlette
 
+from codex_client.client.config import ClientConfig
 from codex_client.gateway import GatewayConfig, create_app
 from codex_client.gateway.app import gateway_of
+from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import (
     Hold,
     ManualClock,
@@ -136,7 +139,7 @@ async def test_an_answer_that_was_cut_short_before_its_first_words_is_an_answer_
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_form_of_reasoning_is_the_gateways_setting(stream: bool) -> None:
     turn = sse(responses_turn("Hi", reasoning_summary="They greet."))
-    async with gateway(turn, config=GatewayConfig(reasoning="think_tags")) as (app, _):
+    async with gateway(turn, config=GatewayConfig(reasoning_format="think_tags")) as (app, _):
         made = await call(app, "POST", CHAT, body=chat_body(stream=stream))
     assert said(made, CHAT) == "<think>\nThey greet.\n</think>\n\nHi"
 
@@ -177,7 +180,7 @@ async def test_a_caller_who_leaves_ends_the_turn_of_the_provider(path: str, stre
         await server.idle()
         assert gateway_of(app).activity.in_flight == 0
         metrics = gateway_of(app).metrics.text(()).decode()
-    assert f'codex_gateway_requests_total{{route="{path}",status="499"}} 1.0' in metrics
+    assert f'codex_client_gateway_requests_total{{route="{path}",status="499"}} 1.0' in metrics
 
 
 @pytest.mark.parametrize("path", BOTH)
@@ -260,16 +263,18 @@ async def test_an_accepted_turn_opens_after_a_silence_and_one_that_is_not_waits_
 
 async def test_no_more_turns_are_let_in_than_may_run() -> None:
     async with gateway(Reply(body=[sse(START), Hold(), sse([ev_completed()])], headers=SSE), sse(responses_turn(TEXT)),
-                       config=GatewayConfig(max_streams=1)) as (app, server):  # fmt: skip
+                       config=GatewayConfig(max_turns=1)) as (app, server):  # fmt: skip
         async with calling(app, "POST", CHAT, body=chat_body(stream=True)) as first:
             await server.at_rest()
             second = await call(app, "POST", CHAT, body=chat_body())
             assert (second.status, second.headers["retry-after"]) == (429, "1")
+            health = await call(app, "GET", "/health")
+            assert (health.status, health.json()) == (200, {"status": "busy"})
             assert second.json()["error"] == {
                 "message": "1 turns run already, which is all the gateway allows; wait for one to end",
                 "type": "rate_limit_error",
                 "param": None,
-                "code": "too_many_streams",
+                "code": "too_many_turns",
             }
             server.release()
             await first.ended()
@@ -307,16 +312,117 @@ async def test_a_body_that_is_none_is_refused_in_openais_form(
     assert words in error["message"]
 
 
+async def test_who_sends_a_request_slowly_keeps_nobody_out_and_is_not_waited_for_for_ever() -> None:
+    clock = ManualClock()
+    async with gateway(sse(responses_turn(TEXT)), config=GatewayConfig(max_turns=1), clock=clock) as (app, server):
+        async with calling(app, "POST", CHAT, parts=[b"{" + b" " * 1999], unfinished=True) as slow:
+            await clock.wait_for_timer(32.0)
+            crowded = await call(app, "POST", CHAT, body=chat_body())
+            assert (crowded.status, gateway_of(app).activity.in_flight) == (429, 0)
+            assert "requests arrive already" in crowded.json()["error"]["message"]
+            clock.advance(31.9)
+            assert slow.status is None
+            clock.advance(0.1)
+            await slow.ended()
+        assert (slow.status, slow.headers["connection"]) == (408, "close")
+        assert server.requests == []
+        assert (await call(app, "POST", CHAT, body=chat_body())).status == 200
+
+
+async def test_a_request_that_is_on_its_way_when_the_gateway_ends_is_refused_at_once() -> None:
+    clock = ManualClock()
+    async with (
+        gateway(clock=clock) as (app, _),
+        calling(app, "POST", CHAT, parts=[b"{" * 1000], unfinished=True) as slow,
+    ):
+        await clock.wait_for_timer(31.0)
+        activity = gateway_of(app).activity
+        # Also while a turn runs that may end.
+        with activity.turn():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(activity.drain, 20.0)
+                await slow.ended()
+                tasks.cancel_scope.cancel()
+    assert (slow.status, slow.json()["error"]["code"], slow.headers["retry-after"]) == (503, "shutting_down", "20")
+
+
 @pytest.mark.parametrize(
     "method, path, status",
     [("GET", CHAT, 405), ("POST", "/v1/models", 405), ("DELETE", "/", 405), ("POST", "/v1/embeddings", 404),
      ("GET", "/v1/models/", 404), ("POST", "/v1/responses/", 404)],
 )  # fmt: skip
-async def test_what_is_not_there_is_told_in_openais_form(method: str, path: str, status: int) -> None:
+async def test_what_is_not_there_is_told_in_openais_form_and_in_words(method: str, path: str, status: int) -> None:
     async with gateway() as (app, _):
         made = await call(app, method, path)
-    assert (made.status, made.json()["error"]["type"]) == (status, "invalid_request_error")
-    assert status != 405 or "allow" in made.headers
+    error = made.json()["error"]
+    assert (made.status, error["type"]) == (status, "invalid_request_error")
+    if status == 405:
+        assert error["message"] == f"this route takes {made.headers['allow']} only"
+    else:
+        assert CHAT in error["message"] or "/v1/models lists" in error["message"]
+
+
+@pytest.mark.parametrize("path", BOTH)
+async def test_without_a_model_of_its_own_the_gateway_demands_one(path: str) -> None:
+    body = {name: value for name, value in body_for(path).items() if name != "model"}
+    async with gateway(sse(responses_turn(TEXT)), model="") as (app, server):
+        made = await call(app, "POST", path, body=body)
+        assert (made.status, server.requests) == (400, [])
+        assert made.json()["error"]["param"] == "model"
+        assert "name one" in made.json()["error"]["message"]
+        assert (await call(app, "POST", path, body=body | {"model": " "})).json()["error"]["param"] == "model"
+        assert (await call(app, "POST", path, body=body | {"model": "gpt-5"})).status == 200
+
+
+FAILED = sse([ev_created(), ev_failed("server_is_overloaded", "busy")])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("turn", [sse(responses_turn(TEXT)), FAILED], ids=["well", "failed"])
+async def test_the_caller_and_the_log_are_told_which_fields_nothing_was_made_of(
+    turn: bytes, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    body = chat_body(seed=7, stop=["x"], n=1, stream=stream) | {"odd\nfield": 1, "x" * 99: 1}
+    async with gateway(turn) as (app, _):
+        made = await call(app, "POST", CHAT, body=body)
+    assert made.headers["x-codex-client-ignored"] == "seed, stop"
+    [line] = [record.getMessage() for record in caplog.records if record.name == "codex_client.gateway"]
+    assert " ignored=seed,stop" in line
+    assert "odd" not in caplog.text
+
+
+async def test_a_caller_of_whom_nothing_is_ignored_is_told_nothing() -> None:
+    async with gateway(sse(responses_turn(TEXT))) as (app, _):
+        assert "x-codex-client-ignored" not in (await call(app, "POST", CHAT, body=chat_body(logprobs=False))).headers
+
+
+@pytest.mark.filterwarnings("ignore:.* refuses the parameter")
+@pytest.mark.parametrize("path", BOTH)
+async def test_what_the_provider_is_known_to_refuse_is_told_as_ignored(path: str) -> None:
+    async with ReplayServer([sse(responses_turn(TEXT))]) as server:
+        provider = replace(server.provider(), profile="chatgpt-codex")
+        async with RoutedApiClient(ClientConfig(provider=provider, model="gpt-5")) as client:
+            made = await call(
+                create_app(client), "POST", path, body=body_for(path, temperature=1, store=True, user="u")
+            )
+    assert made.status == 200
+    assert set(made.headers["x-codex-client-ignored"].split(", ")) == {"temperature", "store", "user"}
+    assert {"temperature", "user"}.isdisjoint(server.requests[0].json())
+    if path == RESPONSES:
+        assert (made.json()["temperature"], made.json()["store"]) == (None, False)
+
+
+@pytest.mark.parametrize("wire_api", ["chat", "responses"])
+async def test_a_history_that_is_kept_nowhere_is_refused_in_words(wire_api: Any) -> None:
+    async with ReplayServer([]) as server:
+        provider = replace(server.provider(wire_api), profile="chatgpt-codex")
+        async with RoutedApiClient(ClientConfig(provider=provider, model="gpt-5")) as client:
+            made = await call(
+                create_app(client), "POST", RESPONSES, body=body_for(RESPONSES, previous_response_id="r0")
+            )
+    assert (made.status, made.json()["error"]["param"]) == (400, "previous_response_id")
+    assert "send the whole history" in made.json()["error"]["message"]
 
 
 async def test_a_field_that_cannot_be_understood_is_named() -> None:
@@ -432,3 +538,33 @@ async def test_turns_that_outlast_the_end_are_cut_and_told_so(path: str, stream:
         error = running.json()["error"]
     assert error["code"] == "server_is_overloaded"
     assert json.dumps(error).count("the gateway ended before the turn did") == 1
+
+
+@pytest.mark.parametrize("path", BOTH)
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_answers_to_which_the_provider_gives_no_id_have_ids_of_their_own(path: str, stream: bool) -> None:
+    clock = ManualClock()
+    replies = [sse(chat_turn(TEXT, response_id="")) for _ in range(2)]
+    async with gateway(*replies, clock=clock, wire_api="chat") as (app, _):
+        made = [await call(app, "POST", path, body=body_for(path, stream=stream)) for _ in range(2)]
+    ids = {own for each in made for own in ids_of(each, path)}
+    assert len(ids) == 2
+    assert {own.rstrip("0123456789abcdef") for own in ids} == {"chatcmpl-" if path == CHAT else "resp_"}
+
+
+def ids_of(made: AsgiCall, path: str) -> set[str]:
+    if not made.headers["content-type"].startswith("text/event-stream"):
+        return {made.json()["id"]}
+    objects = [each for each in made.events() if each != "[DONE]"]
+    return (
+        {each["id"] for each in objects}
+        if path == CHAT
+        else {each["response"]["id"] for each in objects if "response" in each}
+    )
+
+
+@pytest.mark.parametrize("path", BOTH)
+async def test_a_base_url_that_lacks_its_version_is_told_so(path: str) -> None:
+    async with gateway() as (app, _):
+        made = await call(app, "POST", path.removeprefix("/v1"), body=body_for(path))
+    assert (made.status, "ends with /v1" in made.json()["error"]["message"]) == (404, True)

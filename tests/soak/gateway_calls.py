@@ -26,7 +26,7 @@ CODES: Mapping[Scenario, tuple[str | None, ...]] = {
     Scenario.SILENCE: ("timeout", "upstream_error"),
     Scenario.RATE_LIMITED: ("rate_limit_exceeded", "upstream_error"),
     Scenario.SERVER_FAULT: ("server_error", "server_is_overloaded", "upstream_error"),
-    Scenario.UNAUTHORISED: ("invalid_api_key",),
+    Scenario.UNAUTHORISED: ("upstream_authentication",),
     Scenario.BAD_REQUEST: (None,),
     Scenario.HTML: ("upstream_error",),
     Scenario.MALFORMED: ("upstream_error",),
