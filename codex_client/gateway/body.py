@@ -24,7 +24,7 @@ async def read_json(request: Request, *, max_bytes: int, clock: Clock) -> Mappin
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(415, "compressed bodies are not taken; send it plain")
     try:
-        value = from_json(await _read_body(request, max_bytes, clock), allow_inf_nan=False)
+        value = from_json(await _read_body(request, max_bytes, clock), allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         # Such as "expected value at line 1 column 2": places, no content.
         raise Refusal(400, f"the body is no JSON: {error}") from None
