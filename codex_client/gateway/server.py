@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import anyio
 import uvicorn
@@ -30,6 +31,9 @@ _UVICORNS_SECONDS = 10
 _LAST_WORD_SECONDS = 0.5
 # Between two looks for callers that have left; uvicorn ticks ten times a second.
 _TICKS_TO_LOOK = 50
+# A caller that has not taken a byte for so long is left: its turn would hold its place and its account for ever. The
+# number is nginx's.
+_STALLED_SECONDS = 60.0
 # Longer than clients keep a connection that rests (httpx 5 s, aiohttp 15 s): who ends it first must not be the one that
 # does not know whether the next request is on its way. nginx's number.
 _KEEP_ALIVE_SECONDS = 75
@@ -85,6 +89,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, clock: Clock) -> None:
         super().__init__(config)
         self._clock = clock
+        self._unsent: dict[object, _Unsent] = {}
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -92,13 +97,29 @@ class _Server(uvicorn.Server):
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        """uvicorn reads no more of a connection once another request waits on it, and would not hear of its end."""
         if counter % _TICKS_TO_LOOK == 0:
-            for connection in list(self.server_state.connections):
-                flow: FlowControl | None = getattr(connection, "flow", None)
-                if flow is not None:
-                    flow.resume_reading()
+            self._look()
         return await super().on_tick(counter)
+
+    def _look(self) -> None:
+        """What uvicorn does not see: a caller that leaves while another request of it waits on the connection, of which
+        no more is read then; and one that has stopped to read.
+        """
+        before, self._unsent, now = self._unsent, {}, self._clock.monotonic()
+        for connection in list(self.server_state.connections):
+            flow: FlowControl | None = getattr(connection, "flow", None)
+            if flow is None:
+                continue
+            flow.resume_reading()
+            if not flow.write_paused:
+                continue
+            unsent = _Unsent(connection.transport.get_write_buffer_size(), now)
+            if (known := before.get(connection)) is not None and known.size == unsent.size:
+                unsent = known
+            if now - unsent.since < _STALLED_SECONDS:
+                self._unsent[connection] = unsent
+            else:
+                connection.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Callers who do not read their answers are left at last."""
@@ -112,6 +133,14 @@ class _Server(uvicorn.Server):
         await self._clock.sleep(seconds)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsent:
+    """Bytes that wait for a caller to read, and the time at which so many were first seen."""
+
+    size: int
+    since: float
 
 
 async def _end_by_signal(server: _Server, activity: Activity, drain_seconds: float) -> None:

@@ -16,9 +16,10 @@ from codex_client.errors import ConfigurationError
 from codex_client.gateway import GatewayConfig, serve, server
 from codex_client.gateway.app import gateway_of
 from codex_client.gateway.server import listening
-from codex_client.testing import ReplayServer, Reply, Stall, ev_created, ev_text_delta, responses_turn, sse
-from tests.support.gateways import BOTH, CHAT, body_for, chat_body, gateway_over, served
+from codex_client.testing import ManualClock, ReplayServer, Reply, Stall, ev_created, ev_text_delta, responses_turn, sse
+from tests.support.gateways import BOTH, CHAT, body_for, chat_body, gateway_over, served, turns_end
 
+MIB = 1024 * 1024
 SSE = {"content-type": "text/event-stream"}
 
 
@@ -99,8 +100,8 @@ async def test_a_connection_that_closes_ends_the_turn_of_the_provider(path: str,
             await upstream.at_rest()
             assert gateway_of(app).activity.in_flight == 1
             tasks.cancel_scope.cancel()
+        await turns_end(app)
         await upstream.idle()
-        assert gateway_of(app).activity.in_flight == 0
 
 
 async def test_a_caller_who_leaves_while_another_request_of_his_waits_ends_the_turn(
@@ -120,8 +121,41 @@ async def test_a_caller_who_leaves_while_another_request_of_his_waits_ends_the_t
         assert gateway_of(app).activity.in_flight == 0
 
 
+async def test_a_caller_who_stops_reading_is_left_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_TICKS_TO_LOOK", 1)
+    clock = ManualClock()
+    # More than the system holds for the two.
+    words = [ev_text_delta("x" * 64_000)] * 500
+    async with (
+        ReplayServer([Reply(body=[sse(words), Stall()], headers=SSE)]) as upstream,
+        gateway_over(upstream, clock=clock) as app,
+        served(app) as url,
+        await connected(url) as stream,
+    ):
+        await stream.send(request_of(chat_body(stream=True)))
+        await upstream.received()
+        # One who reads now and then stays, however long it takes.
+        for _ in range(6):
+            await read(stream, 2 * MIB)
+            clock.advance(30)
+            await anyio.sleep(0.25)
+        assert gateway_of(app).activity.in_flight == 1
+        with anyio.fail_after(10):
+            while gateway_of(app).activity.in_flight:
+                clock.advance(10)
+                await anyio.sleep(0.25)
+        await upstream.idle()
+        metrics = gateway_of(app).metrics.text(()).decode()
+    assert f'codex_client_gateway_requests_total{{route="{CHAT}",status="499"}} 1.0' in metrics
+
+
 async def connected(url: str) -> anyio.abc.SocketStream:
     return await anyio.connect_tcp("127.0.0.1", int(url.rpartition(":")[2]))
+
+
+async def read(stream: anyio.abc.SocketStream, count: int) -> None:
+    while count > 0:
+        count -= len(await stream.receive(count))
 
 
 def request_of(body: Any) -> bytes:

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from codex_client.api import Clock, SystemClock
 from codex_client.client.config import ClientConfig, RetryPolicy
 from codex_client.gateway import GatewayConfig, create_app, serve
+from codex_client.gateway.app import gateway_of
 from codex_client.model_provider import WireApi
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import ReplayServer
@@ -73,3 +74,14 @@ async def served(app: Starlette, **options: Any) -> AsyncIterator[str]:
             await ready.wait()
         yield address[0]
         tasks.cancel_scope.cancel()
+
+
+async def turns_end(app: Starlette) -> None:
+    """Wait until no turn is open in the gateway: its provider may have lost sight of one before it is over, or not have
+    seen it yet.
+    """
+    for _ in range(1000):
+        if not gateway_of(app).activity.in_flight:
+            return
+        await anyio.sleep(0.01)
+    raise AssertionError(f"{gateway_of(app).activity.in_flight} turns are still open after 10 s")

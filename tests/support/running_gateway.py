@@ -15,12 +15,11 @@ from codex_client.auth.store import MemoryTokenStore
 from codex_client.client.config import ClientConfig, RetryPolicy, Timeouts
 from codex_client.credentials.pool import CredentialPool
 from codex_client.gateway import GatewayConfig, create_app
-from codex_client.gateway.activity import Activity
 from codex_client.gateway.app import gateway_of
 from codex_client.model_provider import WireApi
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import AccountServer, RecordedRequest, ReplayServer, Reply
-from tests.support.gateways import served
+from tests.support.gateways import served, turns_end
 from tests.support.pretend_model import act, asked_of
 
 KEY = "a-key-for-tests"
@@ -55,17 +54,13 @@ class RunningGateway:
         families = text_string_to_metric_families(gateway_of(self.app).metrics.text(()).decode())
         return {sample.labels["route"] for family in families for sample in family.samples if "route" in sample.labels}
 
-    @property
-    def activity(self) -> Activity:
-        return gateway_of(self.app).activity
-
     def idle(self) -> None:
         """Wait until no turn is open, neither at the provider nor in the gateway."""
         self.portal.call(self._idle)
 
     async def _idle(self) -> None:
+        await turns_end(self.app)
         await self.upstream.idle()
-        assert self.activity.in_flight == 0
 
 
 @contextmanager
