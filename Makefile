@@ -38,10 +38,13 @@ test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
 endif
 
-# Not pytest-cov: the project's own pytest plugin imports the package before that one starts to measure.
+# A worker for each processor, at most 4: some tests have processes of their own. Not pytest-cov: the project's own pytest
+# plugin imports the package before that one starts to measure.
 .PHONY: suite
 suite: $(READY)
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='$(pure_list)' --fail-under=100
 

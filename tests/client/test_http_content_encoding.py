@@ -77,7 +77,11 @@ def test_what_follows_the_last_member_is_ignored(tail: bytes) -> None:
     assert decode("gzip", [gzip.compress(b"body") + tail, b"more"]) == [b"body"]
 
 
-@pytest.mark.parametrize("body", [b"plain text", b"\x1f\x8b\x08broken", gzip.compress(b"body")[:-8] + bytes(8)])
+@pytest.mark.parametrize(
+    "body",
+    [b"plain text", b"\x1f\x8b\x08broken", gzip.compress(b"body")[:-8] + bytes(8)],
+    ids=["no gzip", "broken header", "wrong checksum"],
+)
 def test_what_is_no_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(EncodingError):
         decode("gzip", [body])
