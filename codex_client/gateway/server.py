@@ -8,12 +8,12 @@ import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from typing import cast
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from codex_client.api import Clock
 from codex_client.client.connection_pool import runs_on_asyncio
@@ -21,19 +21,18 @@ from codex_client.errors import ConfigurationError
 from codex_client.gateway.access import is_loopback
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.app import gateway_of
+from codex_client.gateway.connections import ConnectionWatch, room_for
 
-_BACKLOG = 2048
+# asyncio takes as many at once, and complains of each one when a process has no files left.
+_BACKLOG = 256
 # After the last turn: for answers that still wait for their callers to read them. Longer than the first is what uvicorn
 # allows, which logs as a fault what it ends then.
 _CLOSING_SECONDS = 5.0
 _UVICORNS_SECONDS = 10
 # After the second signal, for the word that the gateway has ended.
 _LAST_WORD_SECONDS = 0.5
-# Between two looks for callers that have left; uvicorn ticks ten times a second.
+# Between two looks at the connections; uvicorn ticks ten times a second.
 _TICKS_TO_LOOK = 50
-# A caller that has not taken a byte for so long is left: its turn would hold its place and its account for ever. The
-# number is nginx's.
-_STALLED_SECONDS = 60.0
 # Longer than clients keep a connection that rests (httpx 5 s, aiohttp 15 s): who ends it first must not be the one that
 # does not know whether the next request is on its way. nginx's number.
 _KEEP_ALIVE_SECONDS = 75
@@ -59,6 +58,8 @@ async def serve(
             uvicorn.Config(
                 app,
                 lifespan="off",
+                # One that is always there, and that the connections' watch knows.
+                http="h11",
                 ws="none",
                 # The program's own logging holds; the gateway logs each request itself.
                 log_config=None,
@@ -70,6 +71,7 @@ async def serve(
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_UVICORNS_SECONDS,
             ),
+            ConnectionWatch(max_connections=room_for(gateway.config.max_turns), clock=gateway.clock),
             gateway.clock,
         )
         if on_ready is not None:
@@ -86,10 +88,10 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, clock: Clock) -> None:
+    def __init__(self, config: uvicorn.Config, watch: ConnectionWatch, clock: Clock) -> None:
         super().__init__(config)
         self._clock = clock
-        self._unsent: dict[object, _Unsent] = {}
+        self._watch = watch
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -97,29 +99,11 @@ class _Server(uvicorn.Server):
         yield
 
     async def on_tick(self, counter: int) -> bool:
+        connections = cast("set[H11Protocol]", self.server_state.connections)
+        self._watch.thin_out(connections)
         if counter % _TICKS_TO_LOOK == 0:
-            self._look()
+            self._watch.look(connections)
         return await super().on_tick(counter)
-
-    def _look(self) -> None:
-        """What uvicorn does not see: a caller that leaves while another request of it waits on the connection, of which
-        no more is read then; and one that has stopped to read.
-        """
-        before, self._unsent, now = self._unsent, {}, self._clock.monotonic()
-        for connection in list(self.server_state.connections):
-            flow: FlowControl | None = getattr(connection, "flow", None)
-            if flow is None:
-                continue
-            flow.resume_reading()
-            if not flow.write_paused:
-                continue
-            unsent = _Unsent(connection.transport.get_write_buffer_size(), now)
-            if (known := before.get(connection)) is not None and known.size == unsent.size:
-                unsent = known
-            if now - unsent.since < _STALLED_SECONDS:
-                self._unsent[connection] = unsent
-            else:
-                connection.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Callers who do not read their answers are left at last."""
@@ -133,14 +117,6 @@ class _Server(uvicorn.Server):
         await self._clock.sleep(seconds)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-
-
-@dataclass(frozen=True, slots=True)
-class _Unsent:
-    """Bytes that wait for a caller to read, and the time at which so many were first seen."""
-
-    size: int
-    since: float
 
 
 async def _end_by_signal(server: _Server, activity: Activity, drain_seconds: float) -> None:

@@ -13,11 +13,12 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codex_client.errors import ConfigurationError
-from codex_client.gateway import GatewayConfig, serve, server
+from codex_client.gateway import GatewayConfig, connections, serve, server
 from codex_client.gateway.app import gateway_of
 from codex_client.gateway.server import listening
 from codex_client.testing import ManualClock, ReplayServer, Reply, Stall, ev_created, ev_text_delta, responses_turn, sse
 from tests.support.gateways import BOTH, CHAT, body_for, chat_body, gateway_over, served, turns_end
+from tests.support.loopback import until
 
 MIB = 1024 * 1024
 SSE = {"content-type": "text/event-stream"}
@@ -140,13 +141,49 @@ async def test_a_caller_who_stops_reading_is_left_in_the_end(monkeypatch: pytest
             clock.advance(30)
             await anyio.sleep(0.25)
         assert gateway_of(app).activity.in_flight == 1
-        with anyio.fail_after(10):
-            while gateway_of(app).activity.in_flight:
-                clock.advance(10)
-                await anyio.sleep(0.25)
+        for _ in range(3):
+            clock.advance(20)
+            await anyio.sleep(0.25)
+        await turns_end(app)
         await upstream.idle()
         metrics = gateway_of(app).metrics.text(()).decode()
     assert f'codex_client_gateway_requests_total{{route="{CHAT}",status="499"}} 1.0' in metrics
+
+
+async def test_connections_that_ask_nothing_keep_nobody_out_and_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_TICKS_TO_LOOK", 1)
+    monkeypatch.setattr(connections, "_MORE_CONNECTIONS", 2)
+    clock = ManualClock()
+    config = GatewayConfig(max_turns=1)
+    async with (
+        ReplayServer([sse(responses_turn("Hi"))]) as upstream,
+        gateway_over(upstream, clock=clock, config=config) as app,
+        served(app) as url,
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
+        assert (await http.get("/health")).status_code == 200
+        async with anyio.create_task_group() as tasks:
+            ended: list[anyio.abc.SocketStream] = []
+
+            async def note_end_of(stream: anyio.abc.SocketStream) -> None:
+                async with stream:
+                    with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                        await stream.receive()
+                ended.append(stream)
+
+            for _ in range(5):
+                tasks.start_soon(note_end_of, await connected(url))
+            # Those that are too many are closed at once, and no other.
+            await until(lambda: len(ended) == 2)
+            assert (await http.post(CHAT, json=chat_body())).status_code == 200
+            assert len(ended) == 2
+
+            def all_ended() -> bool:
+                clock.advance(1)
+                return len(ended) == 5
+
+            await until(all_ended)
+        assert (await http.get("/health")).status_code == 200
 
 
 async def connected(url: str) -> anyio.abc.SocketStream:

@@ -16,6 +16,7 @@ from codex_client.gateway.app import gateway_of
 from codex_client.model_provider import WireApi
 from codex_client.routed_client import RoutedApiClient
 from codex_client.testing import ReplayServer
+from tests.support.loopback import until
 
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 BOTH = [CHAT, RESPONSES]
@@ -80,8 +81,4 @@ async def turns_end(app: Starlette) -> None:
     """Wait until no turn is open in the gateway: its provider may have lost sight of one before it is over, or not have
     seen it yet.
     """
-    for _ in range(1000):
-        if not gateway_of(app).activity.in_flight:
-            return
-        await anyio.sleep(0.01)
-    raise AssertionError(f"{gateway_of(app).activity.in_flight} turns are still open after 10 s")
+    await until(lambda: not gateway_of(app).activity.in_flight)

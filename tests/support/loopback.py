@@ -81,7 +81,8 @@ def reset(server: socket.socket) -> None:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    """Wait for what nobody tells of, ten seconds at most."""
+    for _ in range(5000):
         if reached():
             return
         await anyio.sleep(0.002)

@@ -1,0 +1,105 @@
+"""The gateway's connections, and the end of those that hold a place for nothing: what uvicorn does not look after."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from codex_client.api import Clock
+
+if sys.platform != "win32":
+    import resource
+
+# So long may a request's head take; Apache's mod_reqtimeout gives 20 to 40 s. The head of a connection's first request
+# has no limit at all in uvicorn, and what begins to come on one that rests takes away the limit that it had.
+_HEAD_SECONDS = 30.0
+# A caller that has not taken a byte for so long is left: its turn would hold its place and its account for ever. The
+# number is nginx's.
+_STALLED_SECONDS = 60.0
+_MORE_CONNECTIONS = 64
+
+
+class ConnectionWatch:
+    """One server's. Each look goes by what has changed since the one before.
+
+    `max_connections`: of more than so many, those without a request are closed, which costs who rests a new one. A
+    server that has no file left serves nobody.
+    """
+
+    def __init__(self, *, max_connections: int, clock: Clock) -> None:
+        self._max_connections = max_connections
+        self._clock = clock
+        self._waits: dict[H11Protocol, _Wait] = {}
+
+    def look(self, connections: Iterable[H11Protocol]) -> None:
+        """Close those that wait for too long, to be called now and then.
+
+        uvicorn also reads no more of a connection once another request waits on it, and would not hear of its end: that
+        is mended on the way.
+        """
+        before, self._waits, now = self._waits, {}, self._clock.monotonic()
+        for connection in list(connections):
+            connection.flow.resume_reading()
+            if (wait := _wait_of(connection, now)) is None:
+                continue
+            known = before.get(connection)
+            if known is not None and known.unsent == wait.unsent:
+                wait = known
+            if wait.is_over(now):
+                connection.transport.abort()
+            else:
+                self._waits[connection] = wait
+
+    def thin_out(self, connections: Collection[H11Protocol]) -> None:
+        """Close those that are too many, first who never asked anything, to be called often."""
+        excess = len(connections) - self._max_connections
+        if excess <= 0:
+            return
+        idle = sorted(filter(_is_idle, connections), key=lambda connection: _last_cycle(connection) is not None)
+        for connection in islice(idle, excess):
+            connection.transport.abort()
+
+
+def room_for(max_turns: int) -> int:
+    """How many connections a gateway takes: for turns that run, as many that arrive, and some that rest.
+
+    At most half of the files that this process may open: turns need connections to providers.
+    """
+    wanted = 2 * max_turns + _MORE_CONNECTIONS
+    if sys.platform == "win32":
+        return wanted
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if files == resource.RLIM_INFINITY else min(wanted, files // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """For a caller, seen first at `since`: to read `unsent` bytes, or, where that is None, to send a request's head."""
+
+    unsent: int | None
+    since: float
+
+    def is_over(self, now: float) -> bool:
+        return now - self.since >= (_HEAD_SECONDS if self.unsent is None else _STALLED_SECONDS)
+
+
+def _wait_of(connection: H11Protocol, now: float) -> _Wait | None:
+    """None for one that is served, and for one that rests after an answer: uvicorn has a limit for it."""
+    if not _is_idle(connection):
+        return _Wait(connection.transport.get_write_buffer_size(), now) if connection.flow.write_paused else None
+    return _Wait(None, now) if connection.timeout_keep_alive_task is None else None
+
+
+def _is_idle(connection: H11Protocol) -> bool:
+    """No request of it is being answered."""
+    cycle = _last_cycle(connection)
+    return cycle is None or cycle.response_complete
+
+
+def _last_cycle(connection: H11Protocol) -> RequestResponseCycle | None:
+    """None before the first request, which uvicorn's types do not say."""
+    return connection.cycle
