@@ -4,16 +4,18 @@ Where they are known from: the control tokens and the recipient part are those o
 models write calls before the server makes items of them; the runs of signs are what broken turns write instead of a
 token. Public bug reports and files that such turns have spoilt show them behind any text, in the middle of a line and
 glued to what stands before: "…numerusformassistant to=functions.exec", "JSON only.to=functions.shell".
+
+A recipient that is glued to an ASCII letter looks like code: "Oopsto=functions.shell" like "photo=functions.open". It
+counts there only behind words that are such turns' own; spoilt files with another word have a plain marker before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, is_dataclass
-from typing import Any, Literal, TypeAlias, cast
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel
-
+from codex_client.guard.prompt_texts import texts_of
 from codex_client.prompt import Prompt
 
 Where: TypeAlias = Literal["anywhere", "word", "line"]
@@ -28,7 +30,8 @@ class Marker:
 
     `name` stands for it in errors and logs. `where` it counts: "anywhere"; "word": not behind an ASCII letter or digit
     or one of ``_?&=#/-``, where it is the end of an identifier or a part of a link; "line": within the first
-    `NEAR_LINE_START` characters of a line. A prompt that holds one marker of a `family` speaks of all of it.
+    `NEAR_LINE_START` characters of a line, or right behind prose, which is a letter or digit with at most three
+    punctuation marks and one blank. A prompt that holds one marker of a `family` speaks of all of it.
     """
 
     name: str
@@ -38,18 +41,23 @@ class Marker:
 
 
 _TOKENS = ("start", "end", "message", "channel", "constrain", "return", "call")
+# Who asks about one part of the notation is told of the others.
+_NOTATION = "harmony"
 
 MARKERS: tuple[Marker, ...] = (
     # A link may end in "?redirect_to=functions.html".
-    Marker("recipient functions", "to=functions.", "word"),
-    Marker("recipient multi_tool_use", "to=multi_tool_use.", "word"),
-    Marker("role assistant", "assistant to="),
-    Marker("channel analysis", "analysis to="),
-    Marker("channel commentary", "commentary to="),
-    # Only near a line's start: the ASCII banner of a well-known school's source files has it in column 50.
+    Marker("recipient functions", "to=functions.", "word", _NOTATION),
+    Marker("recipient multi_tool_use", "to=multi_tool_use.", "word", _NOTATION),
+    Marker("role assistant", "assistant to=", family=_NOTATION),
+    Marker("channel analysis", "analysis to=", family=_NOTATION),
+    Marker("channel commentary", "commentary to=", family=_NOTATION),
+    # Words that broken turns glue to a recipient, and that no program has there as a name.
+    Marker("glued commentary", "commentaryto=", family=_NOTATION),
+    Marker("glued numerusform", "numerusformto=", family=_NOTATION),
+    # The ASCII banner of a well-known school's source files has it in column 50, behind blanks.
     Marker("separator run", "+#+#", "line"),
     Marker("sign run", "♀♀♀♀"),
-    *(Marker(f"token {name}", f"<|{name}|>", family="control tokens") for name in _TOKENS),
+    *(Marker(f"token {name}", f"<|{name}|>", family=_NOTATION) for name in _TOKENS),
 )
 """The built-in markers."""
 
@@ -69,9 +77,11 @@ def active_markers(prompt: Prompt, markers: Iterable[Marker | str] = MARKERS) ->
 
 
 def texts_not_in(prompt: Prompt, texts: Iterable[str]) -> list[str]:
-    """Those of `texts` that stand nowhere in the prompt's input, instructions, tools and output schema."""
+    """Those of `texts` that stand nowhere in the prompt's input, instructions, tools and output schema, be it escaped
+    or in an attached text.
+    """
     left = list(texts)
-    for held in _strings((prompt.items, prompt.instructions, prompt.tools, prompt.output_schema, prompt.extra)):
+    for held in texts_of(prompt):
         left = [text for text in left if text not in held]
     return left
 
@@ -85,26 +95,3 @@ def _offers_tools(prompt: Prompt) -> bool:
 
 def _as_marker(marker: Marker | str) -> Marker:
     return Marker(marker, marker) if isinstance(marker, str) else marker
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every string inside a value of items, tools and JSON; keys too, which are the names of tools' parameters.
-
-    A class is the model of an output schema.
-    """
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, BaseModel):
-        for _, field in value:
-            yield from _strings(field)
-    elif isinstance(value, Mapping):
-        for pair in cast("Mapping[Any, Any]", value).items():
-            yield from _strings(pair)
-    elif isinstance(value, list | tuple):
-        for part in cast("Iterable[Any]", value):
-            yield from _strings(part)
-    elif isinstance(value, type):
-        yield from _strings(cast("type[BaseModel]", value).model_json_schema())
-    elif is_dataclass(value):
-        for name in value.__dataclass_fields__:
-            yield from _strings(getattr(value, name))

@@ -7,6 +7,10 @@ Inline code goes over one line's end at most. What nothing closes until then was
 and then counts. A run that closes inline code in the line after its beginning is taken to open some as well, because
 the first run may have been a stray one. Indented lines and HTML are prose: broken turns indent as well, and models
 write code with fences and backticks.
+
+Three backticks or more that end their line, but for the name of a language, begin a fence behind text as well: models
+put one behind "Like this:" and in list items that are none to CommonMark. The run that ends it may then stand behind
+text too.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import re
 import string
 from copy import copy
 from functools import lru_cache
+from typing import NamedTuple
 
 from codex_client.guard.markers import NEAR_LINE_START, Marker
 
@@ -25,8 +30,13 @@ _FENCE_RUN = 3
 # What may stand before a fence: quotes and list items.
 _LEAD = " \t\r>-*+.)0123456789"
 _BLANK = " \t\r>"
+# The name of a language. Every beginning of it is one too, so that it can be read in pieces.
+_LANGUAGE = re.compile(r"[\w.+#-]{0,32}[ \t\r]{0,32}")
 # Of identifiers and links. A full stop is not among them: broken turns begin their notation right behind a sentence.
 _INSIDE_WORDS = frozenset(string.ascii_letters + string.digits + "_?&=#/-")
+_PROSE_END = re.compile(r"""[^\W_][.,:;?!)\]*"'…”’»。，：；？！）」』]{0,3} ?\Z""")
+# As many characters as it can have.
+_BEFORE = 5
 
 
 @lru_cache(maxsize=64)
@@ -35,6 +45,14 @@ def _patterns(markers: tuple[Marker, ...]) -> tuple[re.Pattern[str], re.Pattern[
     # Without a marker nothing is found, not everything.
     texts = "|".join(re.escape(marker.text) for marker in markers) or "(?!)"
     return re.compile(texts), re.compile(f"{texts}|{_STRUCTURE.pattern}")
+
+
+class _Fence(NamedTuple):
+    """Fenced code and the run that began it."""
+
+    sign: str
+    length: int
+    behind_text: bool = False
 
 
 class MarkerScanner:
@@ -58,7 +76,7 @@ class MarkerScanner:
         self._run = 0
         self._inline = 0
         self._over_line_end = False
-        self._fence: tuple[str, int] | None = None
+        self._fence: _Fence | None = None
         self._begin_line()
 
     @property
@@ -122,8 +140,9 @@ class MarkerScanner:
 
     def _counts(self, marker: Marker) -> bool:
         if marker.where == "word":
-            return self._before not in _INSIDE_WORDS
-        return marker.where == "anywhere" or self._column <= NEAR_LINE_START
+            return self._before[-1] not in _INSIDE_WORDS
+        near_line_start = self._column <= NEAR_LINE_START
+        return marker.where == "anywhere" or near_line_start or _PROSE_END.search(self._before) is not None
 
     def _take(self, text: str, at: int) -> int:
         """Take what stands there, a sign of code or the beginning of a marker that does not count; its end."""
@@ -141,38 +160,47 @@ class MarkerScanner:
         """Characters that mean nothing by themselves."""
         if not text:
             return
-        self._count(len(text), text[-1])
-        if text.strip(_BLANK):
+        self._count(text)
+        # What is blank so far is leading, too.
+        if (self._leading or self._closing) and text.strip(_BLANK):
             self._blank = self._closing = False
             self._leading = self._leading and not text.strip(_LEAD)
+        if self._late_fence:
+            length, language = self._late_fence
+            language += text
+            self._late_fence = (length, language) if _LANGUAGE.fullmatch(language) else None
 
-    def _count(self, characters: int, last: str) -> None:
-        self._seen += characters
-        self._column += characters
-        self._before = last
+    def _count(self, text: str) -> None:
+        self._seen += len(text)
+        self._column += len(text)
+        self._before = (self._before + text[-_BEFORE:])[-_BEFORE:]
 
     def _begin_line(self) -> None:
-        """`_blank`: nothing but white space and quote signs so far; `_leading`: nothing but what a fence may follow."""
+        """`_blank`: nothing but white space and quote signs so far; `_leading`: nothing but what a fence may follow;
+        `_late_fence`: the length of a run that begins a fence behind text if the line ends now, and what follows it.
+        """
         self._column = 0
         self._blank = self._leading = True
         self._opening = self._closing = False
+        self._late_fence: tuple[int, str] | None = None
 
     def _end_line(self) -> None:
         if self._closing:
             self._fence = None
-        if self._over_line_end:
+        if self._late_fence:
+            self._fence = _Fence("`", self._late_fence[0], behind_text=True)
+        if self._over_line_end or self._late_fence:
             self._inline = 0
         self._over_line_end = self._inline > 0
-        self._count(1, "\n")
+        self._count("\n")
         self._begin_line()
 
     def _go_on_run(self, text: str, at: int) -> int:
         """Take as much of the run as there is; its end. Its length tells what it is, so something must follow."""
         match = _RUNS[self._sign].match(text, at)
         end = match.end() if match else at
-        if end > at:
-            self._count(end - at, self._sign)
-            self._run += end - at
+        self._count(text[at:end])
+        self._run += end - at
         if end < len(text):
             self._end_run()
         return end
@@ -182,28 +210,32 @@ class MarkerScanner:
         self._sign, self._run = "", 0
         if not sign:
             return
+        self._late_fence = None
         if self._fence:
             self._run_in_fence(sign, length, self._fence)
         elif self._leading and length >= _FENCE_RUN:
             # Inline code of the line before, if any, ends with this line.
-            self._fence, self._opening = (sign, length), True
+            self._fence, self._opening = _Fence(sign, length), True
         elif sign == "`":
             self._run_in_prose(length)
         self._blank = self._leading = False
 
-    def _run_in_fence(self, sign: str, length: int, fence: tuple[str, int]) -> None:
-        if self._opening and sign == "`" and fence == (sign, length):
+    def _run_in_fence(self, sign: str, length: int, fence: _Fence) -> None:
+        within_text = self._opening or (fence.behind_text and not self._leading)
+        if within_text and sign == "`" and fence[:2] == (sign, length):
             # "```code```" within a line is inline code.
             self._fence = None
         else:
             # Closed by a run of the same sign, as long or longer, that stands alone in its line.
-            self._closing = self._blank and sign == fence[0] and length >= fence[1]
+            self._closing = self._blank and sign == fence.sign and length >= fence.length
 
     def _run_in_prose(self, length: int) -> None:
-        if not self._inline:
-            self._inline = length
-        elif self._inline == length:
+        if self._inline == length:
             self._suspect = None
             if not self._over_line_end:
                 self._inline = 0
             self._over_line_end = False
+            return
+        self._inline = self._inline or length
+        if length >= _FENCE_RUN:
+            self._late_fence = (length, "")

@@ -184,6 +184,15 @@ def test_another_item_within_a_sign_of_code_or_a_marker_changes_nothing_about_it
                 guard.feed(rest)
 
 
+def test_a_fence_behind_text_lets_its_code_go_on_live():
+    guard, out = GarbleGuard(), list[ResponseEvent]()
+    for character in (code := f"Like this: ```x\n<|call|> {LONG}"):
+        out += guard.feed([OutputTextDelta(character)])
+    assert text_of(out) == code[:-WINDOW]
+    with pytest.raises(GarbledOutputError):
+        guard.feed([OutputTextDelta(f"```\n{BAD}")])
+
+
 @pytest.mark.parametrize("end", [Completed("r"), OutputItemDone(message(""), 0), None])
 def test_inline_code_that_another_item_left_open_is_judged_when_its_own_item_ends(end: ResponseEvent | None):
     guard = GarbleGuard()
@@ -273,7 +282,7 @@ def test_without_markers_text_is_free_at_once():
     assert GarbleGuard(()).feed([OutputTextDelta(BAD)]) == [OutputTextDelta(BAD)]
 
 
-words = st.sampled_from(["a", " and ", "`", "```\n", "\n", "to=functions", ".", "<|", "assistant ", "♀♀"])
+words = st.sampled_from(["a", " and ", "`", "```\n", "\n", "to=functions", ".", "<|", "assistant ", "♀♀", ": ```x\n"])
 sizes = st.lists(st.integers(1, 6), max_size=40)
 
 

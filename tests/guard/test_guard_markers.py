@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
 from codex_client.guard.markers import MARKERS, Marker, active_markers, texts_not_in
-from codex_client.items import FunctionCall, FunctionCallOutput, InputText, Message, OtherItem
+from codex_client.items import FunctionCall, FunctionCallOutput, InputFile, InputText, Message, OtherItem, data_url
 from codex_client.prompt import CustomTool, FunctionTool, Prompt, RawTool
 
 TOOL = FunctionTool("look", "Looks.", {"type": "object", "properties": {}})
@@ -77,10 +79,14 @@ def test_a_marker_that_stands_in_the_prompt_does_not_count(fields: dict[str, Any
     assert [marker for marker in MARKERS if marker not in left] == [SIGNS]
 
 
-def test_a_prompt_that_holds_one_control_token_speaks_of_all_of_them_and_of_nothing_else():
-    left = active_markers(Prompt("what does <|channel|> mean?", tools=[TOOL]))
-    assert left == tuple(marker for marker in MARKERS if not marker.text.startswith("<|"))
-    assert SIGNS in left
+NOTATION = [marker for marker in MARKERS if marker.family]
+
+
+@pytest.mark.parametrize("marker", NOTATION, ids=lambda marker: marker.name)
+def test_a_prompt_that_holds_one_part_of_the_notation_speaks_of_all_of_it_and_of_nothing_else(marker: Marker):
+    left = active_markers(Prompt(f"what does {marker.text} mean?", tools=[TOOL]))
+    assert left == tuple(marker for marker in MARKERS if marker not in NOTATION)
+    assert {marker.text for marker in left} == {"♀♀♀♀", "+#+#"}
 
 
 def test_markers_without_a_family_are_none():
@@ -98,6 +104,65 @@ def test_a_plain_text_is_a_marker_that_counts_anywhere_and_has_itself_as_its_nam
 
 def test_texts_are_looked_for_as_they_stand():
     assert texts_not_in(Prompt("One two", instructions="three"), ["One", "one", "three", "four"]) == ["one", "four"]
+
+
+TOKEN = "<|end|>"
+
+
+@pytest.mark.parametrize(
+    "held, text",
+    [
+        (r'{"log": "x \u003c|end|\u003e y"}', TOKEN),
+        (r"{'log': 'x \u003C|end|\u003E y'}", TOKEN),
+        (r'{"log": "{\"log\": \"\\u003c|end|\\u003e\"}"}', TOKEN),
+        (r'data: {"log": "\u003c|end|>"}', TOKEN),
+        (json.dumps({"log": MARK}), "♀♀♀♀"),
+        (json.dumps({"log": "🐼🐼"}), "🐼🐼"),
+        (r"\u002B#\u002B#", "+#+#"),
+        (json.dumps(json.dumps({"log": '<tool name="x">'})), '<tool name="x">'),
+        (json.dumps(json.dumps(json.dumps({"log": "🐼🐼"}))), "🐼🐼"),
+        (r"a\/b", "a/b"),
+        ("<pre>&lt;|end|&gt;</pre>", TOKEN),
+        (r"\boxed", r"\boxed"),
+        (json.dumps(r"\boxed"), r"\boxed"),
+        (data_url(b"one <|end|>", "text/plain"), TOKEN),
+        (data_url(MARK.encode(), "application/octet-stream"), "♀♀♀♀"),
+        (data_url(rb'{"log": "\u003c|end|\u003e"}', "application/json"), TOKEN),
+        (data_url(data_url(b"<|end|>", "text/plain").encode(), "text/plain"), TOKEN),
+    ],
+)
+def test_a_text_that_the_prompt_holds_escaped_or_attached_is_found(held: str, text: str):
+    assert texts_not_in(Prompt(held, tools=[TOOL]), [text, "♂"]) == ["♂"]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        r"\u003|end|\u003e and \u00",
+        r"\ud83d",
+        "&amp;lt;|end|>",
+        "data:,<|end",
+        "data:text/plain;base64,PHxl!",
+        "data:text/plain,PHxlbmR8Pg==",
+        "text/plain;base64,PHxlbmR8Pg==",
+        "data:text/plain;base64,♀",
+        data_url(b"%PDF-1.7 \xff <|end|>", "application/pdf"),
+        data_url(b"<|end|>", "image/png"),
+        b64encode(b"<|end|>").decode(),
+    ],
+)
+def test_what_says_something_else_or_is_no_text_holds_nothing(held: str):
+    assert texts_not_in(Prompt(held), [TOKEN]) == [TOKEN]
+
+
+def test_who_attaches_a_text_with_a_marker_is_answered_with_it():
+    file = InputFile.from_bytes(f"one\n{MARK}".encode(), "text/plain", filename="a.txt")
+    assert SIGNS not in active_markers(Prompt([Message.user("what is this?", file)], tools=[TOOL]))
+
+
+@pytest.mark.parametrize("unit", ["\\", r"\u", r"\u003c", r"\\u003c", r"\"", "&lt;", "data:"])
+def test_a_long_text_of_escapes_is_read_in_a_moment(unit: str):
+    assert texts_not_in(Prompt(unit * 100_000), [TOKEN]) == [TOKEN]
 
 
 def test_names_and_texts_of_the_built_in_markers_are_unique_and_none_holds_a_sign_of_code():

@@ -13,7 +13,8 @@ from codex_client.guard import scanner as scanner_module
 from codex_client.guard.markers import MARKERS, NEAR_LINE_START, Marker
 from codex_client.guard.scanner import MarkerScanner
 
-WORD, MULTI, ROLE, ANALYSIS, COMMENTARY, SEPARATOR, SIGNS, *TOKENS = MARKERS
+WORD = Marker("recipient functions", "to=functions.", "word", "harmony")
+SEPARATOR = Marker("separator run", "+#+#", "line")
 
 
 def scan(pieces: Iterable[str], markers: tuple[Marker, ...] = MARKERS) -> tuple[str, int] | None:
@@ -57,7 +58,13 @@ def test_a_marker_that_lacks_its_last_character_is_none(marker: Marker):
     [
         ("assistant to=functions.exec_command commentary json\n{}", "role assistant"),
         ("Done.+#+#+#+#+#+assistant to=functions.shell", "separator run"),
-        ("The whole of this line is good text +#+#+#+#+#+assistant to=functions.shell", "role assistant"),
+        ("The whole of this line is good text +#+#+#+#+#+assistant to=functions.shell", "separator run"),
+        ("/* The whole of this line is a box */  +#+#+#+#+#+assistant to=functions.shell", "role assistant"),
+        ("Let me write this without an artifact. +#+#+#+#+#+ to=functions.read", "separator run"),
+        ("She said “I will look at it now.”+#+#+#+#+#+assistant final to=final code", "separator run"),
+        ("I will look at **all of it**+#+#+#+#+#+assistant final to=final code", "separator run"),
+        ("これからファイルをすべて読み込んで確認します。+#+#+#+#+#+assistant final to=final", "separator run"),
+        ("   +#+#+#+#+#+assistant to=functions.shell", "separator run"),
         ("the container numerusformassistant to=functions.read", "role assistant"),
         ("Text-to-speech♀♀♀♀♀♀analysis to=functions.read", "sign run"),
         ("as numerusformanalysis to=none code", "channel analysis"),
@@ -70,6 +77,9 @@ def test_a_marker_that_lacks_its_last_character_is_none(marker: Marker):
         ("(to=functions.look {}", "recipient functions"),
         ("{}to=functions.look code", "recipient functions"),
         ("♀to=multi_tool_use.parallel", "recipient multi_tool_use"),
+        ('All done.numerusformto=functions.exec_command {"cmd":"ls"}', "glued numerusform"),
+        ("stay attached to the task. citeturn0commentaryto=multi_tool_use.parallel0", "glued commentary"),
+        ("commentaryto=functions.submit json{}", "glued commentary"),
     ],
 )
 def test_garbled_texts_are_known_by_their_first_marker(text: str, name: str):
@@ -85,7 +95,20 @@ def test_garbled_texts_are_known_by_their_first_marker(text: str, name: str):
         "set upload_to=functions.path",
         "https://example.org/to=functions.html?to=functions.a&to=functions.b#to=functions.c",
         "the flag --to=functions.txt, goto=functions.txt, x2to=functions.txt and y==to=functions.txt",
+        "go to https://example.org/?redirectto=functions.html or /goto=functions.html",
+        "export const updatefoto=functions.https.onCall((data) => data)",
+        "exports.toto=functions.database.ref('/toto')",
+        "await bot.send_photo(chat_id=1, photo=functions.get_img(), caption='x')",
+        "produto=functions.addProduto() and target_denormalizzato=functions.denormalizzaData(x)",
+        "the units moto=functions.z and auto=functions.y {}",
+        "const analysisTo=x, assistantTo=y, analysisto=z",
+        "<numerusform>%n file(s)</numerusform> and commentaries to=x",
         "/*                                                +#+#+#+#+#+   +#+           */",
+        "/*   main.c                                       +#+#+#+#+#+   +#+           */",
+        "# the name of a file                              +#+#+#+#+#+   +#+           #",
+        "src/main.c:7:/*                                   +#+#+#+#+#+   +#+           */",
+        'System.out.println("       #+#            #+#     #+#+#+#     #+#+#+#+#+#     ");',
+        'levels.push("################t####", "#a++++0++++q#+++#", "###.#####t#+#+#.##");',
         "+# is not +#+",
         "♀♀♀ and ♂♂♂♂",
         "<|begin|> <start> | channel |",
@@ -125,6 +148,15 @@ CODE = [
     "one stray ` here\nand `code\n<|end|>` there",
     "one stray ` here\n```\n<|end|>",
     "text ``` here\n```\n<|end|>",
+    "Use this: ```jinja\n{{ x }}\n\n<|end|>\n```\nthat is all",
+    "a) ```\nfoo\n<|end|>\n```",
+    "- [ ] ```  \na\nb\n<|end|>\n```",
+    "**Output** ````md\r\n```x\n<|end|>\n```\n<|end|>\n````",
+    "> Like this: ```c++\n> a\n> <|end|>\n> ```",
+    "Like this: ```x\na ```` b `c` ~~~ <|end|>\n~~~\n``` y\n<|end|>\n`````",
+    "one stray ` here: ```x\na\n<|end|>\n```",
+    "one stray ``` here\nand then: ````x\na\n<|end|>\n````",
+    "``` in its line ``` and then: ```x\na\n<|end|>\n```",
 ]
 
 
@@ -157,6 +189,21 @@ PROSE = [
     ("text ``` <|start|>\n", 9),
     ("~~gone~~ <|start|>", 9),
     ("``\n<|start|>", 3),
+    ("Like this: ```x\ncode\n```\n<|start|>", 25),
+    ("Like this: ```x\ncode\n`````  \n<|start|>", 29),
+    ("Like this: ```x\ncode``` <|start|>", 24),
+    ("Like this: ```x\ncode```\n\n<|start|>", 25),
+    ("Like this: ```x\ncode``` <|start|> ```code```", 24),
+    ("stray ``` of text\nmore\n<|start|>", 23),
+    ("stray ```a`\nmore\n<|start|>", 17),
+    ("stray ```a~\nmore\n<|start|>", 17),
+    ("stray ``a\nmore\n<|start|>", 15),
+    ("stray ~~~a\n<|start|>", 11),
+    ("inline ```a b\ncode```\n<|start|>", 22),
+    ("inline ```a b``` and\n<|start|>", 21),
+    ("one stray ` <|start|> ```x\ncode\n```", 12),
+    (f"stray ```{'a' * 33}\nmore\n<|start|>", 48),
+    (f"stray ```a{' ' * 33}\nmore\n<|start|>", 49),
     (f"{'`' * 40}\n{'`' * 39}\n{'`' * 41}\n<|start|>", 123),
 ]
 
@@ -172,6 +219,32 @@ def test_a_marker_of_a_lines_start_counts_near_it_and_no_further():
     near, far = " " * NEAR_LINE_START, " " * (NEAR_LINE_START + 1)
     assert scan([f"one line\n{near}+#+#"]) == ("separator run", 9 + NEAR_LINE_START)
     assert scan([f"one line\n{far}+#+#"]) is None
+
+
+@pytest.mark.parametrize(
+    "end, counts",
+    [
+        ("a", True),
+        ("7 ", True),
+        ("ä. ", True),
+        ("a.”)", True),
+        ("a**, ", True),
+        ("a  ", False),
+        ("_", False),
+        ("a....", False),
+        ("a#", False),
+        ('("', False),
+        ("a\t", False),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_further_on_in_its_line_it_counts_right_behind_prose_however_the_text_is_cut(
+    end: str, counts: bool, count: int
+):
+    before = f"{'-' * NEAR_LINE_START}{end}"
+    expected = ("separator run", len(before)) if counts else None
+    for markers in (MARKERS, (SEPARATOR,)):
+        assert {scan(pieces, markers) for pieces in cuts(f"{before}+#+#", count)} == {expected}
 
 
 def test_a_marker_that_does_not_count_hides_none_that_begins_inside_it():
@@ -218,7 +291,10 @@ def test_a_text_may_go_on_after_it_seemed_over():
 
 
 pieces_of_text = st.sampled_from(
-    ["a", " ", "\n", "`", "``", "```", "~~~", "> ", "- ", "<|start|>", "<|", "to=functions.", "+#+#", "♀♀", "assistant"]
+    [
+        *["a", " ", "\n", "`", "``", "```", "~~~", "> ", "- ", "<|start|>", "<|", "to=functions.", "+#+#", "♀♀"],
+        *["assistant", "commentary", ": ```x\n", "a. ", "-" * NEAR_LINE_START],
+    ]
 )
 
 
@@ -264,7 +340,11 @@ class CountingPattern:
 
 
 @pytest.mark.parametrize(
-    "unit", ["`", "~", "\n", "` ", "`a` ", "word ", "<|end|", "<", "```\n<|end|>\n```\n", "`<|end|>` "]
+    "unit",
+    [
+        *["`", "~", "\n", "` ", "`a` ", "word ", "<|end|", "<", "```\n<|end|>\n```\n", "`<|end|>` ", "xto=functions."],
+        *["x ```", "x ```a ", "x ```\n", "x ````\n```\n", "x ```a\n<|end|>\n```\n", "\n-----------------+#+#"],
+    ],
 )
 def test_the_work_for_a_text_grows_with_its_length_and_no_faster(unit: str, monkeypatch: pytest.MonkeyPatch):
     counting = [CountingPattern(pattern) for pattern in scanner_module._patterns(MARKERS)]
