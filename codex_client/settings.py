@@ -32,6 +32,11 @@ class Variable:
         """Its value now, without blanks at the ends; a blank one counts as unset."""
         return (os.environ if environ is None else environ).get(self.name, "").strip() or None
 
+    def is_blank(self, environ: Mapping[str, str] | None = None) -> bool:
+        """Whether it is there and holds nothing: what was to be put into it is missing."""
+        environ = os.environ if environ is None else environ
+        return self.name in environ and self.read(environ) is None
+
     def is_set(self, environ: Mapping[str, str] | None = None) -> bool:
         """Whether it has a value, with a number or without one where it may have one."""
         environ = os.environ if environ is None else environ

@@ -66,3 +66,16 @@ def test_a_variable_without_numbers_has_one_name() -> None:
 def test_a_value_is_read_without_the_blanks_around_it() -> None:
     assert settings.MODEL.read({"CODEX_CLIENT_MODEL": " m "}) == "m"
     assert settings.MODEL.read({"CODEX_CLIENT_MODEL": "  "}) is None
+
+
+@pytest.mark.parametrize(
+    "environ, is_blank",
+    [
+        ({"CODEX_CLIENT_MODEL": ""}, True),
+        ({"CODEX_CLIENT_MODEL": " \n"}, True),
+        ({"CODEX_CLIENT_MODEL": "m"}, False),
+        ({}, False),
+    ],
+)
+def test_a_variable_that_is_there_and_holds_nothing_is_blank(environ: dict[str, str], is_blank: bool) -> None:
+    assert settings.MODEL.is_blank(environ) is is_blank

@@ -88,11 +88,14 @@ _MEANINGS: tuple[tuple[type[CodexError], _Meaning], ...] = (
     (errors.TokenStoreError, _OTHER),
     (errors.AuthError, _Meaning(503, "server_error", "login_required")),
 )
-# Names of the library, in advice such as "raise `Timeouts.idle`".
+# Names of the library, in advice such as "raise `Timeouts.idle`", and what else only Python has.
 _FOR_PROGRAMS = re.compile(
-    r"\b(?:\w+Policy|Timeouts|StreamLimits|StaticAuth|Prompt)\b|\bconnect\(|`(?:catalogue|strict_parameters)`|\bauth=|\bextra="
+    r"\b(?:\w+Policy|Timeouts|StreamLimits|StaticAuth|RefreshingAuth|OAuthClient|ClientConfig|ModelProviderInfo)\b|"
+    r"\b(?:Prompt|ReasoningOptions|InputImage|InputFile)\b|\b(?:connect|for_limit|encode)\(|\b(?:auth|extra|transport)=|"
+    r"`(?:\.partial|catalogue|strict_parameters|wire_api)`"
 )
-_OR = re.compile(",? or ")
+# Between the ways that advice offers, and before what it adds to one; within parentheses stand arguments.
+_BETWEEN_WAYS = re.compile(r",? or |, (?![^()]*\))")
 # Statuses that OpenAI's own clients try again.
 _TRIED_AGAIN = frozenset({408, 409, 429})
 
@@ -146,7 +149,7 @@ def _followable(advice: str) -> str:
     """Of several ways those without a name of the library; empty where there is no other."""
     if not _FOR_PROGRAMS.search(advice):
         return advice
-    return " or ".join(way for way in _OR.split(advice) if not _FOR_PROGRAMS.search(way))
+    return " or ".join(way for way in _BETWEEN_WAYS.split(advice) if not _FOR_PROGRAMS.search(way))
 
 
 def _meaning_of(error: CodexError) -> _Meaning:

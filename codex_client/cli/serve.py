@@ -13,13 +13,14 @@ import typer
 
 from codex_client import settings
 from codex_client.bridge.reasoning import ReasoningFormat
-from codex_client.cli.exits import run
+from codex_client.cli.exits import ExitStatus, run
 from codex_client.cli.option_groups import grouped
 from codex_client.cli.output import say, warn
 from codex_client.cli.server import Policy, Server, told_warnings
 from codex_client.cli.surroundings import Surroundings, note_environment
 from codex_client.credentials.background import Background
 from codex_client.credentials.pool import CredentialPool
+from codex_client.errors import ConfigurationError
 
 # Seconds between two looks at the accounts' usage: what else uses them is seen on the status page.
 _REFRESH_EVERY = 300.0
@@ -34,7 +35,6 @@ class _Options:
     host: str
     port: int
     keys: tuple[str, ...] = field(repr=False)
-    keys_from: str
     reasoning_format: ReasoningFormat
     max_turns: int
     max_body_bytes: int
@@ -86,14 +86,12 @@ def serve(
 
     Point any OpenAI client to the address that is shown. Ctrl-C lets running turns finish, a second one ends them.
     """
-    known = settings.GATEWAY_KEY.read()
     options = _Options(
         server=server,
         policy=policy,
         host=host,
         port=port,
-        keys=tuple(keys or ([known] if known else [])),
-        keys_from="--key" if keys else settings.GATEWAY_KEY.name,
+        keys=tuple(keys or ()),
         reasoning_format=reasoning_format,
         max_turns=max_turns,
         max_body_bytes=max_body_bytes,
@@ -104,14 +102,15 @@ def serve(
     run(context, partial(_serve, options=options))
 
 
-async def _serve(around: Surroundings, *, options: _Options) -> None:
+async def _serve(around: Surroundings, *, options: _Options) -> ExitStatus:
     # Needs an extra of its own.
     from codex_client import gateway
     from codex_client.gateway.config import check_keys
 
-    check_keys(options.keys, options.keys_from)
+    keys, setting = (options.keys, "--key") if options.keys else (_keys_of_environment(), settings.GATEWAY_KEY.name)
+    check_keys(keys, setting)
     config = gateway.GatewayConfig(
-        keys=options.keys,
+        keys=keys,
         reasoning_format=options.reasoning_format,
         max_turns=options.max_turns,
         max_body_bytes=options.max_body_bytes,
@@ -125,9 +124,20 @@ async def _serve(around: Surroundings, *, options: _Options) -> None:
             # That is what a program which runs for days needs.
             await opened.enter_async_context(Background(partial(pool.watch, _REFRESH_EVERY)))
         app = gateway.create_app(client, config=config, clock=around.clock)
-        ready = partial(_say_ready, around, client.config.provider.name)
+        ready = partial(_say_ready, around, client.config.provider.name, needs_key=bool(keys))
         with told_warnings(around), _logging_to(around, logging.WARNING if options.quiet else logging.INFO):
-            await gateway.serve(app, host=options.host, port=options.port, on_ready=ready)
+            whole = await gateway.serve(app, host=options.host, port=options.port, on_ready=ready)
+    return ExitStatus.OK if whole else ExitStatus.INTERRUPTED
+
+
+def _keys_of_environment() -> tuple[str, ...]:
+    """Its one key, or none. Raises `ConfigurationError`."""
+    name = settings.GATEWAY_KEY.name
+    if settings.GATEWAY_KEY.is_blank():
+        # As `$(cat gateway.key)` without that file leaves it: nobody meant to let everybody in.
+        raise ConfigurationError(f"{name} is set and holds no key; put one into it, or unset it to serve without")
+    known = settings.GATEWAY_KEY.read()
+    return () if known is None else (known,)
 
 
 async def _note_accounts(around: Surroundings, pool: CredentialPool) -> None:
@@ -136,21 +146,26 @@ async def _note_accounts(around: Surroundings, pool: CredentialPool) -> None:
         warn(around.err, "nobody is logged in, so turns will fail; run `codex-client login`, which is noticed at once")
 
 
-def _say_ready(around: Surroundings, provider: str, url: str) -> None:
-    say(around.err, f"serving {provider} at {url}/v1, status page {url}/")
+def _say_ready(around: Surroundings, provider: str, url: str, *, needs_key: bool) -> None:
+    callers = "callers need a key" if needs_key else "callers on this machine need no key"
+    say(around.err, f"serving {provider} at {url}/v1, status page {url}/; {callers}")
 
 
 @contextmanager
 def _logging_to(around: Surroundings, level: int) -> Generator[None]:
-    """One line for each request, and whatever else is worth one."""
+    """One line for each request, and whatever else is worth one: what the server and the loop complain of would come
+    without a time and a level.
+    """
     handler = logging.StreamHandler(around.err.file)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("codex_client")
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(level)
+    loggers = [logging.getLogger(name) for name in ("codex_client", "uvicorn.error", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger, least in zip(loggers, (level, logging.WARNING, logging.WARNING), strict=True):
+        logger.addHandler(handler)
+        logger.setLevel(least)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+        for logger, least in zip(loggers, before, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(least)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 import webbrowser
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -30,9 +33,21 @@ Place = TypeVar("Place", TokenStore, PoolState)
 _ENDLESS = 10_000
 
 
+class _Closed(io.StringIO):
+    """Standard output where the program was started without one (`>&-`), for which Python has no stream."""
+
+    def write(self, text: str, /) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    def flush(self) -> None:
+        self.write("")
+
+
 def new_console(*, stderr: bool = False) -> Console:
     """A console that shows texts as they are. Into a file or a pipe it writes whole lines without control codes."""
-    console = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    # Rich would write nowhere, and what was asked for be lost without a word.
+    file = _Closed() if sys.stdout is None and not stderr else None
+    console = Console(file=file, stderr=stderr, markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = _ENDLESS
     return console

@@ -156,7 +156,11 @@ async def show_turn(
     *,
     quiet: bool = False,
 ) -> CollectedResponse:
-    """Show a turn while it comes, and what it has used; on a terminal also that it is waited for."""
+    """Show a turn while it comes, and what it has used; on a terminal also that it is waited for.
+
+    Raises `OSError`, and asks nobody, where the output was closed from the start.
+    """
+    around.out.file.flush()
     began_at, status = around.clock.monotonic(), around.err.status("waiting for the answer")
     stream: ResponseStream | None = None
     if around.err.is_terminal and not quiet:

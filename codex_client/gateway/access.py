@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codex_client.gateway.refusals import refused
+from codex_client.gateway.routes import path_of
 
 # They tell nothing of accounts and prompts: a load balancer and a browser have no key to show at first.
 _OPEN = frozenset({"/", "/health"})
@@ -40,7 +41,7 @@ class AccessControl:
         headers = Headers(scope=scope)
         if not self._digests:
             return None if _names_loopback(headers.get("host", "")) else _wrong_host()
-        if scope["path"] in _OPEN or self._is_known(headers.get("authorization", "")):
+        if path_of(scope) in _OPEN or self._is_known(headers.get("authorization", "")):
             return None
         return _no_key(given="authorization" in headers)
 

@@ -45,6 +45,16 @@ class Activity:
         return len(self._turns)
 
     @property
+    def arriving(self) -> int:
+        """Requests that are still read."""
+        return len(self._arriving)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next turn would be refused: as many run as may, or as many are on the way."""
+        return max(self.in_flight, self.arriving) >= self.max_turns
+
+    @property
     def draining(self) -> bool:
         return self._ends_at is not None
 

@@ -19,8 +19,8 @@ from codex_client.gateway.config import GatewayConfig
 from codex_client.gateway.dialects import chat_dialect, responses_dialect
 from codex_client.gateway.metrics import GatewayMetrics
 from codex_client.gateway.model_list import ModelList
-from codex_client.gateway.record import CHAT_ROUTE, RESPONSES_ROUTE
 from codex_client.gateway.refusals import answer_failure, answer_refusal
+from codex_client.gateway.routes import CHAT_ROUTE, RESPONSES_ROUTE
 from codex_client.gateway.state import Gateway
 from codex_client.gateway.status import StatusPages
 from codex_client.gateway.turns import TurnEndpoint
@@ -56,7 +56,7 @@ def create_app(
         pool=pool if isinstance(pool, CredentialPool) else None,
         models=ModelList(client, models, clock),
         activity=activity,
-        metrics=GatewayMetrics(lambda: activity.in_flight),
+        metrics=GatewayMetrics(activity),
         clock=clock,
     )
     app = Starlette(

@@ -14,10 +14,16 @@ _MIN_KEY_CHARS = 8
 
 def check_keys(keys: Sequence[str], setting: str) -> None:
     """Raise `ConfigurationError`, in the name of the setting they come from, where one is no key."""
-    if any(len(key) < _MIN_KEY_CHARS or not key.isascii() or not key.isprintable() for key in keys):
+    if not all(map(_is_key, keys)):
         raise ConfigurationError(
-            f"{setting} has one that is no key; each has {_MIN_KEY_CHARS} or more printable ASCII letters"
+            f"{setting} has one that is no key; each has {_MIN_KEY_CHARS} or more printable ASCII letters, without "
+            "blanks at its ends"
         )
+
+
+def _is_key(text: str) -> bool:
+    # A header's value comes without the blanks around it (RFC 9110, 5.5), so that such a key could not be shown.
+    return len(text) >= _MIN_KEY_CHARS and text.isascii() and text.isprintable() and text == text.strip()
 
 
 @dataclass(frozen=True, kw_only=True)

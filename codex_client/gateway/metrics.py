@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from codex_client.gateway.accounts import AccountView
+from codex_client.gateway.activity import Activity
 from codex_client.gateway.record import RequestRecord
 from codex_client.gateway.refusals import CALLERS_OWN
 
@@ -21,7 +22,7 @@ TOKEN_KINDS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasonin
 class GatewayMetrics:
     """Counts requests as they end. `totals` and `text` give the sums, for the page and for Prometheus."""
 
-    def __init__(self, in_flight: Callable[[], int]) -> None:
+    def __init__(self, activity: Activity) -> None:
         registry = self._registry = _Registry()
         self._requests = Counter(
             f"{_PREFIX}_requests", "Requests that have ended.", ("route", "status"), registry=registry
@@ -49,7 +50,13 @@ class GatewayMetrics:
             registry=registry,
         )
         running = Gauge(f"{_PREFIX}_turns_in_flight", "Turns that run.", registry=registry)
-        running.set_function(in_flight)
+        running.set_function(lambda: activity.in_flight)
+        arriving = Gauge(
+            f"{_PREFIX}_requests_arriving",
+            "Requests for turns that are still read; as many may as turns.",
+            registry=registry,
+        )
+        arriving.set_function(lambda: activity.arriving)
         self._accounts = _Accounts()
         registry.register(self._accounts)
 

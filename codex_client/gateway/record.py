@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from dataclasses import dataclass
-from typing import Any
+
+from starlette.types import Scope
 
 from codex_client.api import Clock
 from codex_client.errors import CodexError, RetryLimitError
 from codex_client.model_variants import TokenUsage
-
-CHAT_ROUTE, RESPONSES_ROUTE = TURN_ROUTES = ("/v1/chat/completions", "/v1/responses")
 
 _KEY = "codex_client.record"
 
@@ -52,12 +50,12 @@ class RequestRecord:
             self.first_event_after = self.seconds
 
 
-def start_record(scope: MutableMapping[str, Any], route: str, clock: Clock) -> RequestRecord:
+def start_record(scope: Scope, route: str, clock: Clock) -> RequestRecord:
     """Begin the record of a request."""
     record = scope[_KEY] = RequestRecord(clock, route, clock.monotonic())
     return record
 
 
-def record_of(scope: MutableMapping[str, Any]) -> RequestRecord:
+def record_of(scope: Scope) -> RequestRecord:
     """The record that was begun."""
     return scope[_KEY]

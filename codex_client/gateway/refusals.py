@@ -17,7 +17,8 @@ from codex_client.errors import (
     ModelNotFound,
     UnsupportedOperationError,
 )
-from codex_client.gateway.record import TURN_ROUTES, record_of
+from codex_client.gateway.record import record_of
+from codex_client.gateway.routes import TURN_ROUTES, path_of
 
 _SERVED = "POST /v1/chat/completions, POST /v1/responses, GET /v1/models, /health, /metrics, /status.json and /"
 
@@ -73,7 +74,7 @@ async def answer_refusal(request: Request, error: Exception) -> Response:
     elif error.status_code == 405:
         message, code = f"this route takes {headers.get('Allow', 'other methods')} only", "method_not_allowed"
     else:
-        there = f"/v1{request.url.path}" in TURN_ROUTES
+        there = f"/v1{path_of(request.scope)}" in TURN_ROUTES
         hint = "the base URL ends with /v1" if there else f"the gateway serves {_SERVED}"
         message, code = f"there is no such route; {hint}", "not_found"
     return refused(error.status_code, message, code=code, headers=headers)

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from typing import cast
 
@@ -42,18 +42,18 @@ _HERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 async def serve(
     app: Starlette, *, host: str = "127.0.0.1", port: int = 8787, on_ready: Callable[[str], None] | None = None
-) -> None:
+) -> bool:
     """Serve an app of `create_app` until SIGINT or SIGTERM, or until it is cancelled.
 
     The first signal lets no more turns in (503) and waits `drain_seconds` for those that run; a second one cuts these
     at once, and leaves callers who do not read. `port` 0 lets the system choose; `on_ready` is told the address when
-    connections are accepted. Raises `ConfigurationError` where others could reach it without a key, where the address
-    cannot be had, and on trio.
+    connections are accepted and signals heard. Returns whether it ended without a second signal. Raises
+    `ConfigurationError` where others could reach it without a key, where the address cannot be had, and on trio.
     """
     if not runs_on_asyncio():
         raise ConfigurationError("the gateway's server runs on asyncio only; run it by anyio.run(…, backend='asyncio')")
     gateway = gateway_of(app)
-    with listening(host, port, needs_loopback=not gateway.config.keys) as sockets:
+    with listening(host, port, needs_loopback=not gateway.config.keys) as sockets, _heard_signals() as signals:
         server = _Server(
             uvicorn.Config(
                 app,
@@ -77,7 +77,8 @@ async def serve(
         if on_ready is not None:
             on_ready(_url(host, sockets[0].getsockname()[1]))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_end_by_signal, server, gateway.activity, gateway.config.drain_seconds)
+            if signals is not None:
+                tasks.start_soon(_end_by_signal, signals, server, gateway.activity, gateway.config.drain_seconds)
             try:
                 await server.serve(sockets)
             except anyio.get_cancelled_exc_class():
@@ -85,11 +86,13 @@ async def serve(
                 await _close(server, sockets)
                 raise
             tasks.cancel_scope.cancel()
+    return not server.was_cut
 
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, watch: ConnectionWatch, clock: Clock) -> None:
         super().__init__(config)
+        self.was_cut = False
         self._clock = clock
         self._watch = watch
 
@@ -119,23 +122,32 @@ class _Server(uvicorn.Server):
             connection.transport.abort()
 
 
-async def _end_by_signal(server: _Server, activity: Activity, drain_seconds: float) -> None:
+@contextmanager
+def _heard_signals() -> Generator[AsyncIterator[signal.Signals] | None]:
+    """Those that end the gateway, kept from now on; None where the loop hears none."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
-        # The loop hears no signals there: Ctrl-C cancels the program, and others have to cancel this.
+        # Ctrl-C cancels the program there, and others have to cancel `serve`.
+        yield None
         return
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        await anext(signals)
-        async with anyio.create_task_group() as tasks:
+        yield signals
 
-            async def end() -> None:
-                await activity.drain(drain_seconds)
-                server.should_exit = True
 
-            tasks.start_soon(end)
-            await anext(signals)
-            activity.cut()
+async def _end_by_signal(
+    signals: AsyncIterator[signal.Signals], server: _Server, activity: Activity, drain_seconds: float
+) -> None:
+    await anext(signals)
+    async with anyio.create_task_group() as tasks:
+
+        async def end() -> None:
+            await activity.drain(drain_seconds)
             server.should_exit = True
-            await server.abort_after(_LAST_WORD_SECONDS)
+
+        tasks.start_soon(end)
+        await anext(signals)
+        server.was_cut = server.should_exit = True
+        activity.cut()
+        await server.abort_after(_LAST_WORD_SECONDS)
 
 
 async def _close(server: uvicorn.Server, sockets: list[socket.socket]) -> None:

@@ -60,6 +60,7 @@ class StatusPages:
             "now": gateway.clock.time(),
             "started_at": activity.started_at,
             "turns_in_flight": activity.in_flight,
+            "requests_arriving": activity.arriving,
             "max_turns": activity.max_turns,
             "totals": gateway.metrics.totals(),
             # None where the gateway has one credential, and no accounts to choose from.
@@ -82,7 +83,7 @@ class StatusPages:
             return "draining", pool
         if pool is not None and not pool.can_serve:
             return "no_account", pool
-        return ("busy" if activity.in_flight >= activity.max_turns else "ok"), pool
+        return ("busy" if activity.full else "ok"), pool
 
 
 _UNCACHED = {"cache-control": "no-store"}

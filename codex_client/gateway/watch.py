@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from codex_client.api import Clock
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.metrics import GatewayMetrics
-from codex_client.gateway.record import TURN_ROUTES, RequestRecord, start_record
+from codex_client.gateway.record import RequestRecord, start_record
 from codex_client.gateway.refusals import CALLERS_OWN, CLIENT_LEFT, refused
+from codex_client.gateway.routes import route_of
 
 _log = logging.getLogger("codex_client.gateway")
 
-_ROUTES = frozenset({"/", "/health", "/metrics", "/status.json", "/v1/models", *TURN_ROUTES})
-_MODELS = "/v1/models/"
+# Those of RFC 9110, 9.3, and PATCH (RFC 5789): callers make up others.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"})
 # A model's name is the caller's text.
 _NAME = re.compile(r"[\w.:/@-]{1,80}", re.ASCII)
 
@@ -39,7 +40,7 @@ class RequestWatch:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = start_record(scope, _route(scope["path"]), self._clock)
+        record = start_record(scope, route_of(scope), self._clock)
 
         async def watched_send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -69,7 +70,7 @@ class RequestWatch:
 
 
 def _line(method: str, record: RequestRecord) -> str:
-    facts = [f"{method if method.isalpha() else '?'} {record.route} {record.status} {record.seconds:.3f}s"]
+    facts = [f"{method if method in _METHODS else '?'} {record.route} {record.status} {record.seconds:.3f}s"]
     if record.model is not None:
         facts.append(f"model={record.model if _NAME.fullmatch(record.model) else '?'}")
     if record.token_usage is not None:
@@ -80,13 +81,6 @@ def _line(method: str, record: RequestRecord) -> str:
     if (error := record.failure) is not None:
         facts.append(f"error={type(error).__name__}")
     return " ".join(facts)
-
-
-def _route(path: str) -> str:
-    """The pattern that the path fits: callers make up paths, and each would be a metric of its own."""
-    if path in _ROUTES:
-        return path
-    return f"{_MODELS}{{id}}" if path.startswith(_MODELS) else "other"
 
 
 def _where(error: BaseException) -> str:

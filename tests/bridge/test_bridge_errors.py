@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from openai import APIStatusError, OpenAI
 from codex_client import errors
 from codex_client.bridge.errors import error_answer, error_object
 from codex_client.errors import CodexError
+from tests.support.error_texts import texts_of_errors
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, CodexError)]
 
@@ -35,13 +37,38 @@ def test_every_error_has_an_answer_in_openais_shape(kind: type[CodexError]) -> N
         ("garbled; ask again, or with a shorter history; GuardPolicy(garbled=False) lets such output through",
          "garbled; ask again, or with a shorter history"),
         ("it takes low; ask for it, or give the client a `catalogue` that knows better", "it takes low; ask for it"),
-        ("no model given; name one, such as connect('m') or Prompt(…, model='m'), or set M", "no model given; set M"),
+        ("no model given; name one, such as connect('m') or Prompt(…, model='m'), or set M",
+         "no model given; name one or set M"),
+        ("closed after 6 frames; try again; what came before it is on `.partial`", "closed after 6 frames; try again"),
+        ("cut short; raise `Prompt.max_output_tokens`, lower the reasoning effort or shorten the input",
+         "cut short; lower the reasoning effort or shorten the input"),
+        ("it keeps nothing; send the whole history as input, as Prompt.with_history does",
+         "it keeps nothing; send the whole history as input"),
+        ("no file_id is known there; give its image_url, or use InputImage.from_bytes",
+         "no file_id is known there; give its image_url"),
+        ("half a letter; replace it, as by text.encode('utf-8', 'replace').decode()", "half a letter; replace it"),
+        ("no events; check the base URL, and that the server speaks this `wire_api` and streams",
+         "no events; check the base URL"),
+        ("used up until 9 pm; its models are better given `for_limit('x')`", "used up until 9 pm"),
         ("restarted; use RestartPolicy(after_output='raise')", "restarted"),
         ("RetryPolicy was in what happened", "RetryPolicy was in what happened"),
     ],
 )  # fmt: skip
 def test_advice_that_only_a_program_in_python_can_follow_is_not_given(said: str, told: str) -> None:
     assert error_object(CodexError(said))["message"] == told
+
+
+def test_no_advice_of_the_library_names_what_only_python_has() -> None:
+    """But where a client or an object is made, which is no caller's doing."""
+    python = re.compile(
+        r"; .*(?:\w\((?!s\))|\b[A-Z]\w+\.[a-z]|`\.\w|\b[a-z_]+=(?!\")|"
+        r"\b(?:\w+Policy|Timeouts|StreamLimits|RefreshingAuth)\b|`(?:wire_api|catalogue|strict_parameters)`)"
+    )
+    of_making = re.compile(r"^(?:unknown provider|api_version|a ResponseStream was dropped|aiohttp X;)")
+    texts = [text for text in texts_of_errors() if not of_making.match(text)]
+    assert len([text for text in texts if python.search(text)]) > 20
+    told = [error_object(CodexError(text))["message"] for text in texts]
+    assert [text for text in told if python.search(text) or text.endswith("; ")] == []
 
 
 @pytest.mark.parametrize(

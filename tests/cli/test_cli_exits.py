@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -15,7 +13,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import codex_client
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.cli.advice import in_command_words
 from codex_client.cli.app import app
@@ -38,6 +35,7 @@ from codex_client.errors import (
 from codex_client.testing import Reply
 from codex_client.version import __version__
 from tests.support.command_line import CommandLine, hearing_interrupts
+from tests.support.error_texts import texts_of_errors
 from tests.support.secrecy import assert_unseen
 
 full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
@@ -149,28 +147,6 @@ def test_no_advice_on_the_command_line_is_one_for_python():
     assert [words for words in map(in_command_words, told) if python.search(words) or "; ;" in words] == []
 
 
-def texts_of_errors() -> Iterator[str]:
-    """The texts with which anything is called in the package; where they are filled in stands an X."""
-    root = Path(codex_client.__file__).parent
-    for path in root.rglob("*.py"):
-        # Checks of what only a program gives, and texts of programs' own.
-        if path.relative_to(root).parts[0] in ("bridge", "cli", "gateway", "sync", "testing") or path.stem == "config":
-            continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call):
-                yield from (text for each in node.args if "; " in (text := text_of(each)))
-
-
-def text_of(node: ast.expr) -> str:
-    match node:
-        case ast.Constant(value=str() as text):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(text_of(part) or "X" for part in parts)
-        case _:
-            return ""
-
-
 def test_an_error_is_one_line(line: CommandLine):
     line.home.mkdir()
     (line.home / "accounts.json").write_text("{")
@@ -223,16 +199,64 @@ def test_where_output_could_not_be_written_is_shown_under_debug(line: CommandLin
     assert ended.stderr.splitlines()[-1].startswith("error: the output could not be written")
 
 
-@posix
-def test_a_closed_output_is_no_fault(line: CommandLine):
+RECORDED = str(Path(__file__).parents[2] / "fixtures" / "responses" / "text.sse")
+CLOSED = "error: the output could not be written: Bad file descriptor; see to where it goes"
+
+
+def run_without_output(line: CommandLine, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """As by `>&-` in a shell."""
     code = (
-        "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', 'codex_client.cli', 'accounts'])"
+        "import os, sys; os.close(1); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'codex_client.cli', *sys.argv[1:]])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False, env=line.environment
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=line.home.parent,
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=line.environment,
     )
+
+
+@posix
+def test_a_closed_output_is_no_fault_where_nothing_goes_there(line: CommandLine):
+    ended = run_without_output(line, "accounts")
     assert "Traceback" not in ended.stderr
-    assert "no account is logged in" in ended.stderr
+    assert (ended.returncode, "no account is logged in" in ended.stderr) == (0, True)
+
+
+@posix
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("accounts", "--json"),
+        ("accounts",),
+        ("quota",),
+        ("models", "--offline"),
+        ("export", "--all", "--format", "env", "--show-secrets"),
+        ("login", "--device"),
+        ("doctor", "--offline"),
+        ("replay", RECORDED, "--serve"),
+        ("replay", RECORDED),
+    ],
+)
+def test_output_that_is_closed_is_output_that_cannot_be_written(line: CommandLine, arguments: tuple[str, ...]):
+    line.keep(lifetime=1e9)
+    ended = run_without_output(line, *arguments)
+    assert ended.returncode == 1
+    assert [text for text in ended.stderr.splitlines() if not text.startswith(("Open", "these"))] == [CLOSED]
+
+
+@posix
+@pytest.mark.parametrize("command", ["stream", "stream --json", "stream --raw", "record --output never-written.sse"])
+def test_nobody_is_asked_for_what_cannot_be_shown(line: CommandLine, command: str):
+    line.keep(lifetime=1e9)
+    ended = run_without_output(line, *command.split(), "--model", "gpt-5", "Hi")
+    assert (ended.returncode, ended.stderr.splitlines()) == (1, [CLOSED])
+    assert line.server.requests == []
 
 
 @full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import io
 import json
 import re
 import signal
@@ -15,10 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 
 from codex_client import settings
 from codex_client.testing import Hold, ReplayServer, Reply, ev_completed, ev_created, ev_text_delta, responses_turn, sse
-from tests.support.command_line import CommandLine, interrupt
+from tests.support.command_line import CommandLine, hearing_interrupts, interrupt
 from tests.support.gateways import CHAT, chat_body
 from tests.support.secrecy import assert_unseen
 
@@ -68,6 +70,7 @@ def test_the_accounts_of_this_machine_are_served_and_shown(line: CommandLine) ->
         status, out, err = interrupt(process)
     assert (account["key"], account["email"], account["plan"]) == (tokens.key, "o\u2026@example.test", "plus")
     assert "serving chatgpt at" in told
+    assert told.endswith("; callers on this machine need no key\n")
     assert f"POST {CHAT} 200" in err
     assert (status, out) == (0, "")
     assert_unseen(told + err, line.server.secrets)
@@ -84,6 +87,16 @@ def test_a_providers_address_is_served_without_accounts(line: CommandLine) -> No
             assert client.get("/status.json").json()["accounts"] is None
             _, _, err = interrupt(process)
     assert (told.count("\n"), err) == (1, "")
+
+
+@posix
+def test_what_is_no_request_is_logged_as_all_else_is(line: CommandLine) -> None:
+    with upstream(line) as server, gateway(line, "--base-url", server.base_url, "--quiet") as (process, url, _):
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=10) as raw:
+            raw.sendall(b"no request\r\n\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 400 ")
+        _, _, err = interrupt(process)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d [\d:,]+ WARNING Invalid HTTP request received\.\n", err)
 
 
 @posix
@@ -106,11 +119,11 @@ def test_where_nobody_is_logged_in_it_says_so_and_notices_a_login(line: CommandL
 
 
 @posix
-@pytest.mark.parametrize("by", ["variable", "argument"])
-def test_a_key_is_asked_for(line: CommandLine, by: str) -> None:
-    environment = {settings.GATEWAY_KEY.name: KEY if by == "variable" else "another-key"}
+@pytest.mark.parametrize("by, variable", [("variable", f"{KEY}\n"), ("argument", "another-key"), ("argument", "")])
+def test_a_key_is_asked_for(line: CommandLine, by: str, variable: str) -> None:
     arguments = ("--key", KEY) if by == "argument" else ()
-    with gateway(line, *arguments, **environment) as (process, url, told):
+    with gateway(line, *arguments, **{settings.GATEWAY_KEY.name: variable}) as (process, url, told):
+        assert told.endswith("; callers need a key\n")
         with http(url) as stranger, http(url, KEY) as known:
             assert stranger.get("/status.json").status_code == 401
             assert known.get("/status.json").status_code == 200
@@ -129,6 +142,17 @@ def test_a_key_that_is_none_is_told_by_the_name_of_its_setting(
     assert result.exit_code == 2
     assert f"{name} has one that is no key; each has 8 or more" in result.stderr
     assert "short-k" not in result.output
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_a_variable_without_a_key_in_it_is_not_taken_for_none(
+    line: CommandLine, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it comes of `$(cat gateway.key)` where there is no such file."""
+    monkeypatch.setenv(settings.GATEWAY_KEY.name, value)
+    result = line.run("serve", "--port", "0", "--host", "0.0.0.0", "--base-url", "http://127.0.0.1:1/v1")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {settings.GATEWAY_KEY.name} is set and holds no key; ")
 
 
 @posix
@@ -183,7 +207,45 @@ def test_a_second_signal_ends_the_running_turn_at_once(line: CommandLine) -> Non
         _, err = process.communicate(timeout=30)
         line.portal.call(server.idle)
     assert "the gateway ended before the turn did" in rest[-1]
-    assert (process.returncode, "Traceback" in err) == (0, False)
+    assert (process.returncode, "Traceback" in err) == (130, False)
+
+
+class Interrupting(io.StringIO):
+    """Where the command says that it serves; it is told to end before it has said so."""
+
+    def __init__(self, signals: list[signal.Signals]) -> None:
+        super().__init__()
+        self._signals = signals
+
+    def write(self, text: str, /) -> int:
+        if "serving" in text:
+            for each in self._signals:
+                signal.raise_signal(each)
+        return super().write(text)
+
+
+@posix
+@pytest.mark.parametrize(
+    "signals, status",
+    [([signal.SIGINT], 0), ([signal.SIGTERM], 0), ([signal.SIGINT] * 2, 130), ([signal.SIGTERM, signal.SIGINT], 130)],
+)
+def test_from_its_address_on_one_signal_is_a_good_end_and_a_second_one_an_interruption(
+    line: CommandLine, signals: list[signal.Signals], status: int
+) -> None:
+    # Or SIGTERM would end the tests where nobody hears it.
+    with hearing_interrupts(), ending_on_sigterm():
+        said = Console(file=Interrupting(signals))
+        ended = line.run("serve", "--port", "0", "--base-url", "http://127.0.0.1:1/v1", err=said)
+    assert ended.exit_code == status
+
+
+@contextmanager
+def ending_on_sigterm() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # More than the buffers of a loopback connection hold.
@@ -228,4 +290,4 @@ def test_a_second_signal_leaves_callers_who_neither_read_nor_write(line: Command
             process.send_signal(signal.SIGINT)
             # Sooner than running turns are waited for without it.
             _, err = process.communicate(timeout=20)
-    assert (process.returncode, "Traceback" in err, "Cancel" in err) == (0, False, False)
+    assert (process.returncode, "Traceback" in err, "Cancel" in err) == (130, False, False)

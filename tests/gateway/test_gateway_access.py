@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from codex_client.errors import ConfigurationError
 from codex_client.gateway import GatewayConfig
@@ -35,11 +39,13 @@ async def test_a_name_that_only_points_here_is_refused(host: str, path: str) -> 
     assert upstream.requests == []
 
 
-@pytest.mark.parametrize("authorization", [f"Bearer {KEY}", f"bearer {OTHER}", f"Bearer  {KEY} "])
+@pytest.mark.parametrize(
+    "authorization", [f"Bearer {KEY}", f"bearer {OTHER}", f"Bearer  {KEY} ", "Bearer third key for tests"]
+)
 async def test_each_key_opens(authorization: str) -> None:
     async with (
         ReplayServer([sse(responses_turn("Hi"))]) as upstream,
-        gateway_over(upstream, config=GatewayConfig(keys=(KEY, OTHER))) as app,
+        gateway_over(upstream, config=GatewayConfig(keys=(KEY, OTHER, "third key for tests"))) as app,
     ):
         headers = {"authorization": authorization, "host": "gateway.example"}
         assert (await call(app, "POST", CHAT, body=chat_body(), headers=headers)).status == 200
@@ -68,6 +74,47 @@ async def test_the_page_and_the_health_need_no_key(path: str) -> None:
     assert "gpt-5" not in made.text
 
 
+def mounted(app: Starlette) -> Any:
+    """A part of another app."""
+    return Starlette(routes=[Mount("/ai", app)])
+
+
+def behind_a_proxy(app: Starlette, prefix: str = "/ai") -> Any:
+    """As a server has it that was told of the path which a proxy takes off."""
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope | {"root_path": prefix}, receive, send)
+
+    return served
+
+
+@pytest.mark.parametrize("put", [mounted, behind_a_proxy])
+@pytest.mark.parametrize(
+    "path, status",
+    [
+        ("/ai/", 200),
+        ("/ai/health", 200),
+        *((f"/ai{path}", 401) for path in GUARDED),
+        ("/ai/ai/health", 401),
+        ("/ai/health/", 401),
+    ],
+)
+async def test_under_a_prefix_the_same_routes_are_open(put: Any, path: str, status: int) -> None:
+    async with ReplayServer([]) as upstream, gateway_over(upstream, config=GatewayConfig(keys=(KEY,))) as app:
+        made = await call(put(app), "GET", path)
+    assert made.status == status
+
+
+@pytest.mark.parametrize(
+    "prefix, path, status",
+    # The last two are what the router serves where the prefix is not there, or is the root.
+    [("/ai", "/ai", 401), ("/ai", "/aihealth", 401), ("/ai", "/health", 200), ("/", "/health", 200)],
+)
+async def test_a_path_is_under_a_prefix_as_the_router_has_it(prefix: str, path: str, status: int) -> None:
+    async with ReplayServer([]) as upstream, gateway_over(upstream, config=GatewayConfig(keys=(KEY,))) as app:
+        assert (await call(behind_a_proxy(app, prefix), "GET", path)).status == status
+
+
 async def test_no_other_origin_is_let_in() -> None:
     headers = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     async with ReplayServer([]) as upstream, gateway_over(upstream) as app:
@@ -87,6 +134,8 @@ def test_an_address_is_this_machines_or_not(host: str, loopback: bool) -> None:
     [
         ({"keys": ("short",)}, "8 or more printable ASCII letters"),
         ({"keys": (KEY, "gr\xfcner Schl\xfcssel")}, "8 or more printable ASCII letters"),
+        # Callers' keys are taken without the blanks around them.
+        *(({"keys": (key,)}, "without blanks at its ends") for key in (f" {KEY}", f"{KEY} ", f"{KEY}\n", " " * 8)),
         ({"max_turns": 0}, "max_turns is 0"),
         ({"max_body_bytes": 0}, "max_body_bytes is 0"),
         ({"drain_seconds": -1.0}, "drain_seconds"),

@@ -157,10 +157,14 @@ async def test_it_counts_streams_that_run_and_says_when_the_gateway_is_gone(brow
             # Neither the one that runs nor the one that was refused.
             assert await page.get_by_role("definition").nth(1).inner_text() == "1\nsent to the provider"
             await page.get_by_text("None since the start").wait_for()
+            with gateway_of(app).activity.arrival():
+                await next_look(page)
+                await page.get_by_text("arriving: 1").wait_for()
             tasks.cancel_scope.cancel()
         await upstream.idle()
         await next_look(page)
         await page.get_by_text("0 of 256").wait_for()
+        assert await page.get_by_text("arriving").count() == 0
         assert await page.get_by_role("table", name="Accounts").count() == 0
         await page.route("**/status.json", lambda route: route.abort())
         await page.clock.fast_forward(2_000)

@@ -12,13 +12,14 @@ from typing import Any
 import anyio
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from codex_client.auth.store import MemoryTokenStore
 from codex_client.client.config import ClientConfig, ResponsesConfig, RetryPolicy
 from codex_client.clients.responses import ResponsesApiClient
 from codex_client.credentials.pool import CredentialPool
 from codex_client.errors import TokenStoreError
-from codex_client.gateway import create_app
+from codex_client.gateway import GatewayConfig, create_app
 from codex_client.masking import masked_email
 from codex_client.models import ModelCatalogue, ModelInfo
 from codex_client.routed_client import RoutedApiClient
@@ -207,6 +208,21 @@ async def test_metrics_count_what_has_ended() -> None:
     assert not [name for name in re.findall(r"^\w+", made.text, re.MULTILINE) if name.endswith("_created")]
 
 
+async def test_under_a_prefix_metrics_know_the_routes_and_the_page_asks_beside_itself() -> None:
+    async with ReplayServer([sse(responses_turn("Hi"))]) as upstream, gateway_over(upstream) as app:
+        whole = Starlette(routes=[Mount("/ai", app)])
+        for method, path, body in (("POST", CHAT, chat_body()), ("GET", "/v1/models/gpt-1", None), ("GET", "/x", None)):
+            await call(whole, method, f"/ai{path}", body=body)
+        hint = (await call(whole, "POST", "/ai/chat/completions", body=chat_body())).json()["error"]["message"]
+        page = await call(whole, "GET", "/ai/")
+        metrics = (await call(whole, "GET", "/ai/metrics")).text
+    counted = set(re.findall(r'requests_total\{route="([^"]+)"', metrics))
+    assert counted == {CHAT, "/v1/models/{id}", "other", "/"}
+    assert hint == "there is no such route; the base URL ends with /v1"
+    assert 'fetch("status.json"' in page.text
+    assert not re.findall(r"""(?:href|src|action|fetch\()=?["']/""", page.text)
+
+
 async def test_a_turn_that_was_tried_again_in_vain_is_counted_by_its_last_error() -> None:
     async with ReplayServer([500, 503]) as upstream, gateway_over(upstream, retries=1) as app:
         await call(app, "POST", CHAT, body=chat_body())
@@ -214,6 +230,26 @@ async def test_a_turn_that_was_tried_again_in_vain_is_counted_by_its_last_error(
         metrics = (await call(app, "GET", "/metrics")).text
     assert failure["kind"] == "ServerOverloadedError"
     assert 'errors_total{cause="upstream",error="ServerOverloadedError"} 1.0' in metrics
+
+
+async def test_where_as_many_requests_arrive_as_may_the_health_is_busy() -> None:
+    async with (
+        ReplayServer([]) as upstream,
+        gateway_over(upstream, config=GatewayConfig(max_turns=2)) as app,
+        calling(app, "POST", CHAT, parts=[b"{"], unfinished=True),
+    ):
+        told: list[Any] = []
+        for _ in range(2):
+            await anyio.wait_all_tasks_blocked()
+            health = await call(app, "GET", "/health")
+            status = (await call(app, "GET", "/status.json")).json()
+            metrics = (await call(app, "GET", "/metrics")).text
+            [gauge] = re.findall(r"^codex_client_gateway_requests_arriving (\S+)$", metrics, re.MULTILINE)
+            told.append((health.status, health.json()["status"], status["requests_arriving"], gauge))
+            async with calling(app, "POST", CHAT, parts=[b"{"], unfinished=True):
+                await anyio.wait_all_tasks_blocked()
+                told.append(((await call(app, "GET", "/health")).json(), (await call(app, "POST", CHAT)).status))
+    assert told == [(200, "ok", 1, "1.0"), ({"status": "busy"}, 429)] * 2
 
 
 async def test_two_gateways_of_one_program_count_apart() -> None:

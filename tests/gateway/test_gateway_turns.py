@@ -315,7 +315,7 @@ async def test_a_body_that_is_none_is_refused_in_openais_form(
 async def test_who_sends_a_request_slowly_keeps_nobody_out_and_is_not_waited_for_for_ever() -> None:
     clock = ManualClock()
     async with gateway(sse(responses_turn(TEXT)), config=GatewayConfig(max_turns=1), clock=clock) as (app, server):
-        async with calling(app, "POST", CHAT, parts=[b"{" + b" " * 1999], unfinished=True) as slow:
+        async with calling(app, "POST", CHAT, parts=[b"{" + b" " * 119_999], unfinished=True) as slow:
             await clock.wait_for_timer(32.0)
             crowded = await call(app, "POST", CHAT, body=chat_body())
             assert (crowded.status, gateway_of(app).activity.in_flight) == (429, 0)
@@ -329,11 +329,20 @@ async def test_who_sends_a_request_slowly_keeps_nobody_out_and_is_not_waited_for
         assert (await call(app, "POST", CHAT, body=chat_body())).status == 200
 
 
+async def test_the_largest_request_takes_ten_minutes_at_most() -> None:
+    clock, largest = ManualClock(), b" " * GatewayConfig().max_body_bytes
+    async with gateway(clock=clock) as (app, _), calling(app, "POST", CHAT, parts=[largest], unfinished=True) as slow:
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(600)
+        await slow.ended()
+    assert slow.status == 408
+
+
 async def test_a_request_that_is_on_its_way_when_the_gateway_ends_is_refused_at_once() -> None:
     clock = ManualClock()
     async with (
         gateway(clock=clock) as (app, _),
-        calling(app, "POST", CHAT, parts=[b"{" * 1000], unfinished=True) as slow,
+        calling(app, "POST", CHAT, parts=[b"{" * 60_000], unfinished=True) as slow,
     ):
         await clock.wait_for_timer(31.0)
         activity = gateway_of(app).activity
@@ -461,14 +470,17 @@ async def test_the_log_has_one_line_for_a_request_and_no_word_of_it(
     assert not [word for word in ("asked-words", "spoken-words", "named") if word in caplog.text]
 
 
-async def test_a_path_and_a_model_of_the_callers_making_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_method_a_path_and_a_model_of_the_callers_making_do_not_reach_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.INFO)
     async with gateway(sse(responses_turn())) as (app, _):
+        await call(app, "FAKE" * 50, "/health")
         await call(app, "GET", "/v2/fake\n2026 line")
         await call(app, "POST", CHAT, body=chat_body() | {"model": "gpt\nfake line"})
     lines = [record.getMessage().split(" ")[:3] for record in caplog.records if record.name == "codex_client.gateway"]
-    assert lines == [["GET", "other", "404"], ["POST", CHAT, "200"]]
-    assert "fake" not in caplog.text
+    assert lines == [["?", "/health", "405"], ["GET", "other", "404"], ["POST", CHAT, "200"]]
+    assert "fake" not in caplog.text.lower()
 
 
 class _Broken:
