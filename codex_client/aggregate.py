@@ -59,8 +59,8 @@ class ToolCall:
 class CollectedResponse:
     """A turn, added up: whole after `collect()`, so far as received on an error's `.partial`.
 
-    `items` in output order. `rate_limits` holds the newest snapshot of each family. `finish_reason` and `end_turn` as
-    on `Completed`.
+    `items` in output order. `rate_limits` holds the newest snapshot of each family. `finish_reason`, `end_turn` and
+    `service_tier` as on `Completed`.
     """
 
     response_id: str | None = None
@@ -70,6 +70,7 @@ class CollectedResponse:
     finish_reason: str | None = None
     end_turn: bool | None = None
     model: str | None = None
+    service_tier: str | None = None
 
     @property
     def text(self) -> str:
@@ -170,6 +171,7 @@ class TurnAccumulator:
             finish_reason=self._finish_reason,
             end_turn=self._end_turn,
             model=self._served_model or self._model,
+            service_tier=self._service_tier,
         )
 
     def _reset(self) -> None:
@@ -182,6 +184,7 @@ class TurnAccumulator:
         self._usage: TokenUsage | None = None
         self._finish_reason: str | None = None
         self._end_turn: bool | None = None
+        self._service_tier: str | None = None
 
     def _created(self, event: Created) -> None:
         self._response_id = event.response_id
@@ -229,6 +232,7 @@ class TurnAccumulator:
         self._usage = event.token_usage
         self._finish_reason = event.finish_reason
         self._end_turn = event.end_turn
+        self._service_tier = event.service_tier
 
 
 def _build(entry: _OpenItem) -> ResponseItem | None:

@@ -52,7 +52,8 @@ class BackendProfile:
     |                          | warning, or an error; never one that the meaning hangs on (`is_protected`)           |
     | `default_instructions`   | sent where a prompt has none, because it demands some                                |
     | `default_verbosity`      | sent as `text.verbosity` where a prompt has none                                     |
-    | `stores`                 | False: it refuses `store: true`                                                      |
+    | `stores`                 | False: it keeps nothing. `store` is false and `stream` true whatever a prompt's      |
+    |                          | `extra` says, an input is a list, and no id of an item is sent                       |
     | `takes_system_messages`  | False: leading system messages go into the instructions, later ones as developer's   |
     | `needs_conversation`     | a prompt without a `conversation_id` gets one by how it began: session headers,      |
     |                          | prompt cache key                                                                     |

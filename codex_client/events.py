@@ -166,7 +166,8 @@ class Completed:
     """The turn is whole. Always last, at most once.
 
     `finish_reason` as a Chat server wrote it; None on the Responses API, which has none. `end_turn=False` asks the
-    client to send the history on at once.
+    client to send the history on at once. `service_tier` is the one that served, which decides the price; it may be
+    another than was asked for, and None where the server does not say.
     """
 
     type: ClassVar[str] = "completed"
@@ -174,6 +175,7 @@ class Completed:
     token_usage: TokenUsage | None = None
     finish_reason: str | None = None
     end_turn: bool | None = None
+    service_tier: str | None = None
 
 
 ResponseEvent: TypeAlias = (

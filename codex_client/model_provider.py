@@ -90,7 +90,7 @@ class ModelProviderInfo:
 
     @property
     def is_azure(self) -> bool:
-        """Whether this is Azure, by name or by the host's known forms (codex's rule)."""
+        """Whether this is Azure, by name or by the address's known forms: codex's, and Foundry's OpenAI surface."""
         base_url = self.base_url.lower()
         return self.name.lower() == "azure" or any(marker in base_url for marker in _AZURE_MARKERS)
 
@@ -109,8 +109,8 @@ class ModelProviderInfo:
 
     @property
     def host(self) -> str:
-        """The host of the base URL, in lower case, without port."""
-        return urlsplit(self.base_url).hostname or ""
+        """The host of the base URL, in lower case, without port and without the dot that may end a full name."""
+        return (urlsplit(self.base_url).hostname or "").removesuffix(".")
 
 
 _AZURE_MARKERS = (
@@ -120,6 +120,9 @@ _AZURE_MARKERS = (
     "azure-api.",
     "azurefd.",
     "windows.net/openai",
+    # Foundry has other surfaces at the same host, which are not OpenAI's.
+    "services.ai.azure.com/openai",
+    "services.ai.azure.us/openai",
 )
 
 

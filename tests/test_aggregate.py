@@ -63,7 +63,7 @@ def test_a_whole_turn_adds_up() -> None:
         OutputTextDelta("Hel", 0),
         OutputTextDelta("lo", 0),
         OutputItemDone(done, 0),
-        Completed("resp_1", USAGE, "stop", end_turn=True),
+        Completed("resp_1", USAGE, "stop", end_turn=True, service_tier="flex"),
     ) == CollectedResponse(
         response_id="resp_1",
         items=(done,),
@@ -72,6 +72,7 @@ def test_a_whole_turn_adds_up() -> None:
         finish_reason="stop",
         end_turn=True,
         model="gpt-5-2026",
+        service_tier="flex",
     )
 
 

@@ -41,6 +41,7 @@ def named(name: str) -> ModelProviderInfo:
         pytest.param(named("mistral"), "generic-responses", id="mistral_elsewhere"),
         pytest.param(named("LlamaCpp"), "deepseek", id="llamacpp_by_name"),
         pytest.param(named("azure"), "azure", id="azure_by_name"),
+        pytest.param(at("https://api.openai.com./v1"), "openai", id="full_name_of_a_host"),
         pytest.param(
             dataclasses.replace(BUILT_IN["chatgpt"], base_url="http://localhost:9000/v1"),
             "chatgpt-codex",
@@ -165,4 +166,5 @@ def test_the_first_event_is_awaited_as_long_as_the_profile_says_unless_told(
 
 def test_a_host_is_told_without_its_port_and_in_lower_case() -> None:
     assert at("http://LocalHost:1234/v1").host == "localhost"
+    assert at("http://localhost.:1234/v1").host == "localhost"
     assert dataclasses.replace(at("http://a/v1"), wire_api=WireApi.CHAT).host == "a"

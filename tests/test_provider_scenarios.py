@@ -66,6 +66,7 @@ async def test_a_list_of_models_is_what_its_scenario_says(case: Case):
         known: ModelCatalogue | None = None
         for listing in case.listings:
             sent = len(it.server.requests)
+            it.clock.advance(listing.after)
             if not isinstance(listing.reply, str):
                 it.server.fail("/models", reply_of(listing.reply, chat=False)[0])
             try:
@@ -74,6 +75,7 @@ async def test_a_list_of_models_is_what_its_scenario_says(case: Case):
                 check_error(error, listing.error)
             else:
                 check_listing(known, listing)
+                assert known.fetched_at == it.clock.time()
             check_sent(it.server.requests[sent:], [listing.sent])
         it.server.assert_complete()
 

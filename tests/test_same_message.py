@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from codex_client.aggregate import CollectedResponse
-from codex_client.bridge.reasoning import CLOSING, OPENING, ReasoningFormat
+from codex_client.bridge.reasoning import CLOSING, OPENING, SEPARATOR, ReasoningFormat
 from codex_client.client.config import ClientConfig, RetryPolicy
 from codex_client.client.fixtures import load_fixture
 from codex_client.decode.chat import ChatDecoder
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.gateway import GatewayConfig, create_app
-from codex_client.items import Reasoning
+from codex_client.items import Message, Reasoning
 from codex_client.model_provider import ModelProviderInfo, WireApi
 from codex_client.prompt import Prompt
 from codex_client.routed_client import RoutedApiClient
@@ -54,7 +54,8 @@ def said(response: CollectedResponse, error: CodexError | None) -> Said:
     ending = None if error is None else "incomplete" if isinstance(error, IncompleteResponseError) else "failed"
     thoughts = [shown_text(item) for item in response.items if isinstance(item, Reasoning)]
     return Said(
-        text=response.text,
+        # The Chat API has one message for all.
+        text=SEPARATOR.join(item.text for item in response.items if isinstance(item, Message) and item.text),
         refusal=response.refusal,
         reasoning="\n\n".join(filter(None, thoughts)),
         calls=tuple((call.call_id, call.name, call.arguments) for call in response.tool_calls),

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codex_client.bridge.fields import fault
-from codex_client.items import CustomToolCall, FunctionCall, LocalShellCall, ResponseItem
+from codex_client.items import ResponseItem
 from codex_client.payload.calls import pair_id, with_pair_id
-from codex_client.payload.history import ANSWERS
+from codex_client.payload.history import ANSWERS, asked_call_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _own(item: ResponseItem, place: str, pairs: CallPairs) -> ResponseItem:
     if given_id is None:
         return item
     place_of_id = f"{place}.{'id' if item.type == 'local_shell_call_output' else 'call_id'}"
-    if isinstance(item, FunctionCall | CustomToolCall | LocalShellCall):
+    if asked_call_id(item) is not None:
         if not given_id:
             raise fault(
                 place_of_id, "is missing or empty; give each call an id, by which its output finds it", place_of_id

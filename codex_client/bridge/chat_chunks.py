@@ -7,7 +7,7 @@ from typing import Any
 from codex_client.bridge.chat_deltas import ChatDelta, ChatDeltas
 from codex_client.bridge.errors import error_object
 from codex_client.bridge.requests import NOTHING_ASKED, BridgedRequest
-from codex_client.bridge.usage import chat_usage
+from codex_client.bridge.usage import chat_usage, known_tier
 from codex_client.decode.incomplete import FILTERED_WORDS, reason_word
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.events import Completed, Created, ResponseEvent
@@ -33,6 +33,7 @@ class ChatChunks:
         self._include_usage = request.include_usage
         self._deltas = ChatDeltas(request.reasoning_format)
         self._begun = False
+        self._service_tier: str | None = None
 
     def feed(self, event: ResponseEvent) -> list[dict[str, Any]]:
         """The chunks of one event, often none. Raises as `ChatDeltas.feed` does."""
@@ -43,6 +44,7 @@ class ChatChunks:
                 return []
             case Completed():
                 self._take_id(event.response_id)
+                self._service_tier = known_tier(event.service_tier)
                 return self._end("tool_calls" if self._deltas.called else "stop", event.token_usage)
             case _:
                 return self._chunks(self._deltas.feed(event))
@@ -52,15 +54,15 @@ class ChatChunks:
         with the `error`.
         """
         if isinstance(error, IncompleteResponseError):
-            return self._end(finish_reason_of(error), error.token_usage)
+            return self._end(finish_reason_of(error), error.token_usage, cut_short=True)
         return [{"error": error_object(error)}]
 
     def _take_id(self, told: str) -> None:
         if told and not self._begun:
             self._id = told
 
-    def _end(self, finish_reason: str, usage: TokenUsage | None) -> list[dict[str, Any]]:
-        chunks = self._chunks(self._deltas.end())
+    def _end(self, finish_reason: str, usage: TokenUsage | None, *, cut_short: bool = False) -> list[dict[str, Any]]:
+        chunks = self._chunks(self._deltas.end(cut_short=cut_short))
         if not self._begun:
             chunks = self._chunks([{}])[:1]
         chunks.append(self._chunk({}, finish_reason))
@@ -83,7 +85,14 @@ class ChatChunks:
         return {**self._envelope(), "choices": choices, **usage}
 
     def _envelope(self) -> dict[str, Any]:
-        return {"id": self._id, "object": "chat.completion.chunk", "created": self._created, "model": self._model}
+        told = {} if self._service_tier is None else {"service_tier": self._service_tier}
+        return {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+            **told,
+        }
 
 
 def finish_reason_of(error: IncompleteResponseError) -> str:

@@ -1,8 +1,10 @@
 """Events as the deltas of a Chat answer, without the chunks around them.
 
 Per call: `pending` (its name is not known, pieces are held) then `open` (it has its index, pieces go out). Reasoning in
-think tags: inside or outside of them; all that is no reasoning leads outside. A piece is given once; when an item is
-done, what no piece has brought follows.
+think tags: inside or outside of them; all that is no reasoning leads outside. Encrypted reasoning: held until the next
+item begins or the answer is whole, for of a thought that the answer was cut short in nothing came, and servers refuse
+it alone. A piece is given once; when an item is done, what no piece has brought follows. The texts of several messages
+are one text, with a blank line between them, and so are refusals.
 
 Not carried, as the API has no form for it: items that are neither message, reasoning nor call; log probabilities;
 citations other than of web pages.
@@ -22,6 +24,9 @@ from codex_client.events import OutputItemAdded, OutputItemDone, ResponseEvent, 
 from codex_client.items import CustomToolCall, FunctionCall, Message, OutputText, Reasoning, ResponseItem
 
 ChatDelta: TypeAlias = dict[str, Any]
+_Output: TypeAlias = OutputItemAdded | OutputItemDone | Delta
+_Place: TypeAlias = tuple[int | str, ...]
+"""What a text belongs to: a message, a part of a thought."""
 
 
 class ChatDeltas:
@@ -32,7 +37,8 @@ class ChatDeltas:
         self._given: defaultdict[int, defaultdict[PartKey, list[str]]] = defaultdict(lambda: defaultdict(list))
         self._calls: dict[int, tuple[int, str]] = {}
         self._thinking = False
-        self._last_thought: tuple[int, str, int] | None = None
+        self._last: dict[str, _Place] = {}
+        self._sealed: list[Any] = []
         self._content_chars = 0
         self._starts: dict[tuple[int, PartKey], int] = {}
 
@@ -44,21 +50,26 @@ class ChatDeltas:
         """The deltas of one event, often none. Raises `UnsupportedOperationError` for `StreamRestarted`: what was given
         cannot be taken back.
         """
+        if isinstance(event, StreamRestarted):
+            raise restarted()
+        if not isinstance(event, _Output):
+            return []
+        return [*self._release_seal(), *self._output(event)]
+
+    def end(self, *, cut_short: bool = False) -> list[ChatDelta]:
+        """The answer is over. `cut_short`: before its own end."""
+        return self._leave_thought() if cut_short else [*self._leave_thought(), *self._release_seal()]
+
+    def _output(self, event: _Output) -> list[ChatDelta]:
         match event:
             case OutputItemAdded(item=FunctionCall() | CustomToolCall() as call) if call.name:
                 return self._open_call(event.output_index, call)
+            case OutputItemAdded():
+                return []
             case OutputItemDone():
                 return self._finish_item(event.output_index, event.item)
-            case StreamRestarted():
-                raise restarted()
-            case _ if isinstance(event, Delta):
-                return self._add(event.output_index, key_of(event), event.delta)
             case _:
-                return []
-
-    def end(self) -> list[ChatDelta]:
-        """The answer is over, well or not."""
-        return self._leave_thought()
+                return self._add(event.output_index, key_of(event), event.delta)
 
     def _add(self, output_index: int, key: PartKey, text: str) -> list[ChatDelta]:
         if not text:
@@ -69,26 +80,29 @@ class ChatDeltas:
     def _piece(self, output_index: int, key: PartKey, text: str) -> list[ChatDelta]:
         match key[0]:
             case "text":
-                deltas = self._leave_thought()
-                self._starts.setdefault((output_index, key), self._content_chars)
-                return [*deltas, self._content(text)]
+                deltas, break_before = self._leave_thought(), self._break_before("content", (output_index,))
+                self._starts.setdefault((output_index, key), self._content_chars + len(break_before))
+                return [*deltas, self._content(break_before + text)]
             case "refusal":
-                return [*self._leave_thought(), {"refusal": text}]
+                return [*self._leave_thought(), {"refusal": self._break_before("refusal", (output_index,)) + text}]
             case "input":
                 return self._input(output_index, text)
             case kind:
                 return self._think((output_index, kind, key[1] if kind == "summary" else 0), text)
 
+    def _break_before(self, field: str, place: _Place) -> str:
+        """What stands between a piece of a field and the one before it: nothing within one place."""
+        before, self._last[field] = self._last.get(field, place), place
+        return "" if before == place else SEPARATOR
+
     def _content(self, text: str) -> ChatDelta:
         self._content_chars += len(text)
         return {"content": text}
 
-    def _think(self, place: tuple[int, str, int], text: str) -> list[ChatDelta]:
+    def _think(self, place: _Place, text: str) -> list[ChatDelta]:
         if self._format is ReasoningFormat.NONE:
             return []
-        if self._last_thought not in (None, place):
-            text = SEPARATOR + text
-        self._last_thought = place
+        text = self._break_before("thought", place) + text
         if self._format is ReasoningFormat.REASONING_CONTENT:
             return [{"reasoning_content": text}]
         opening, self._thinking = "" if self._thinking else OPENING, True
@@ -97,7 +111,10 @@ class ChatDeltas:
     def _leave_thought(self) -> list[ChatDelta]:
         if not self._thinking:
             return []
-        self._thinking, self._last_thought = False, None
+        self._thinking = False
+        # The closing tag brings a blank line of its own.
+        for field in ("content", "thought"):
+            self._last.pop(field, None)
         return [self._content(CLOSING)]
 
     def _open_call(self, output_index: int, call: FunctionCall | CustomToolCall) -> list[ChatDelta]:
@@ -124,8 +141,16 @@ class ChatDeltas:
         if isinstance(item, Message) and (annotations := self._annotations(output_index, item)):
             deltas.append({"annotations": annotations})
         if isinstance(item, Reasoning) and self._format is not ReasoningFormat.NONE and (kept := details_of(item)):
-            deltas.append({"reasoning_details": kept})
+            if not item.encrypted_content:
+                return [*deltas, {"reasoning_details": kept}]
+            self._sealed = kept
         return deltas
+
+    def _release_seal(self) -> list[ChatDelta]:
+        if not self._sealed:
+            return []
+        kept, self._sealed = self._sealed, []
+        return [{"reasoning_details": kept}]
 
     def _annotations(self, output_index: int, message: Message) -> list[dict[str, Any]]:
         """The web pages that the text cites, with their places in the answer's whole content."""

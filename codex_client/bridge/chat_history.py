@@ -4,6 +4,9 @@ Instructions are the system and developer messages that come first, with a blank
 their place as developer messages. Where nothing but system messages says anything, they are developer messages all:
 instructions alone ask for nothing. A call without an id gets one made from its place and content, and the first tool
 message without an id answers the first such call that is still open.
+
+A message's further fields go with its item, but for those that the item has a name of its own for, where it means
+something else.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
+
 from codex_client.bridge.call_pairs import CallPairs
-from codex_client.bridge.chat_parts import PartReader
+from codex_client.bridge.chat_parts import PartReader, beyond
 from codex_client.bridge.fields import Fields
 from codex_client.bridge.reasoning import ReasoningFormat, reasoning_items, split_think_tags
 from codex_client.decode.wire import as_json_text, as_list, as_text
@@ -73,7 +78,7 @@ class ChatHistory:
 
     def _read_system(self, message: Fields) -> None:
         parts = self._needed_parts(message)
-        extras = self._extras(message)
+        extras = self._extras(message, Message)
         texts = [part.text for part in parts if isinstance(part, InputText)]
         if len(texts) < len(parts):
             raise message.fault("content", "holds more than text, which instructions cannot; move it to a user message")
@@ -98,7 +103,7 @@ class ChatHistory:
         if parts:
             self._add_message("assistant", parts, message)
         else:
-            self._extras(message)
+            self._extras(message, Message)
         self.items += calls
 
     def _thought_and_parts(self, message: Fields) -> tuple[str, list[ContentPart]]:
@@ -125,18 +130,17 @@ class ChatHistory:
             made_up_id=_made_up_id(call, name, text),
         )
         call.get("index")
-        extras = self._extras(call, "messages.tool_calls")
-        if kind == "custom":
-            return CustomToolCall.model_validate({"call_id": call_id, "name": name, "input": text, **extras})
-        return FunctionCall.model_validate({"call_id": call_id, "name": name, "arguments": text, **extras})
+        model, field = (CustomToolCall, "input") if kind == "custom" else (FunctionCall, "arguments")
+        extras = self._extras(call, model, "messages.tool_calls")
+        return model.model_validate({"call_id": call_id, "name": name, field: text, **extras})
 
     def _read_tool(self, message: Fields) -> None:
         call = self._pairs.output(message.text("tool_call_id") or "", place=message.at("tool_call_id"))
         assert call is not None
         content = message.get("content")
         output = content if isinstance(content, str) else self._parts.read(message)
-        fields = {"call_id": call.call_id, "output": output or "", **self._extras(message)}
         model = CustomToolCallOutput if call.kind == "custom_tool_call" else FunctionCallOutput
+        fields = {"call_id": call.call_id, "output": output or "", **self._extras(message, model)}
         self.items.append(model.model_validate(fields))
 
     def _needed_parts(self, message: Fields) -> list[ContentPart]:
@@ -147,17 +151,18 @@ class ChatHistory:
         raise message.fault("content", "is missing or empty; give a text or content parts")
 
     def _add_message(self, role: str, parts: list[ContentPart], message: Fields) -> None:
-        extras = self._extras(message)
-        self.items.append(Message.model_validate({"role": role, "content": parts, **extras}))
+        fields = {"role": role, "content": parts, **self._extras(message, Message)}
+        if role == "assistant" and self._keeps_extras:
+            # Who says the same twice means two messages, which an id tells apart. The Chat API is sent none.
+            fields["id"] = message.path
+        self.items.append(Message.model_validate(fields))
 
-    def _extras(self, fields: Fields, place: str = "messages") -> dict[str, Any]:
-        """The fields that items have no name for."""
+    def _extras(self, fields: Fields, model: type[BaseModel], place: str = "messages") -> dict[str, Any]:
+        """The fields that items of this model have no name for; the others are ignored."""
         extras = {name: value for name, value in fields.rest().items() if value not in _EMPTY}
-        if self._keeps_extras:
-            # An item's own names mean something else there.
-            return {name: value for name, value in extras.items() if name not in ("id", "type", "status", "phase")}
-        self.ignored.update(dict.fromkeys(f"{place}.{name}" for name in extras))
-        return {}
+        kept = beyond(model, extras) if self._keeps_extras else {}
+        self.ignored.update(dict.fromkeys(f"{place}.{name}" for name in extras if name not in kept))
+        return kept
 
 
 def _made_up_id(call: Fields, name: str, text: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from codex_client.bridge.fields import Fields
 from codex_client.items import ContentPart, InputFile, InputImage, InputText, OtherContent, OutputText, Refusal
@@ -25,14 +28,14 @@ class PartReader:
     def _part(self, part: Fields, *, assistant: bool) -> ContentPart:
         match kind := part.needed("type"):
             case "text":
-                fields = {"text": _text(part, "text"), **self._extras(part)}
-                return OutputText.model_validate(fields) if assistant else InputText.model_validate(fields)
+                model = OutputText if assistant else InputText
+                return model.model_validate({"text": _text(part, "text"), **self._extras(part, model)})
             case "refusal" if assistant:
-                return Refusal.model_validate({"refusal": _text(part, "refusal"), **self._extras(part)})
+                return Refusal.model_validate({"refusal": _text(part, "refusal"), **self._extras(part, Refusal)})
             case "image_url" if not assistant:
-                return InputImage.model_validate({**self._image(part), **self._extras(part)})
+                return InputImage.model_validate({**self._image(part), **self._extras(part, InputImage)})
             case "file" if not assistant:
-                return InputFile.model_validate({**self._file(part), **self._extras(part)})
+                return InputFile.model_validate({**self._file(part), **self._extras(part, InputFile)})
             case "input_audio" if not assistant:
                 return OtherContent.model_validate(dict(part.values))
             case _ if self._keeps_extras and kind in part.values:
@@ -43,31 +46,40 @@ class PartReader:
     def _image(self, part: Fields) -> dict[str, Any]:
         url = part.get("image_url")
         if isinstance(url, str):
-            return {"image_url": url}
+            return _with_detail(url, part)
         image = part.child("image_url")
         if image is None:
             raise part.fault("image_url", "is missing; give {'url': …}")
-        detail = image.text("detail")
-        fields: dict[str, Any] = {"image_url": image.needed("url")}
-        self._note(image, "image_url.")
-        return fields if detail is None else {**fields, "detail": detail}
+        fields = _with_detail(image.needed("url"), image)
+        self._note(image.rest(), "image_url.")
+        return fields
 
     def _file(self, part: Fields) -> dict[str, Any]:
         file = part.child("file")
         if file is None:
             raise part.fault("file", "is missing; give {'file_id': …} or {'filename': …, 'file_data': …}")
         fields = {name: file.text(name) for name in ("file_id", "filename", "file_data")}
-        self._note(file, "file.")
+        self._note(file.rest(), "file.")
         return {name: text for name, text in fields.items() if text is not None}
 
-    def _extras(self, part: Fields) -> dict[str, Any]:
-        if self._keeps_extras:
-            return part.rest()
-        self._note(part)
-        return {}
+    def _extras(self, part: Fields, model: type[BaseModel]) -> dict[str, Any]:
+        extras = part.rest()
+        kept = beyond(model, extras) if self._keeps_extras else {}
+        self._note(name for name in extras if name not in kept)
+        return kept
 
-    def _note(self, fields: Fields, place: str = "") -> None:
-        self._ignored.update(dict.fromkeys(f"messages.content.{place}{name}" for name in fields.rest()))
+    def _note(self, names: Iterable[str], place: str = "") -> None:
+        self._ignored.update(dict.fromkeys(f"messages.content.{place}{name}" for name in names))
+
+
+def beyond(model: type[BaseModel], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that the model has no name for: under one of its own, a stranger's field would be taken for it."""
+    return {name: value for name, value in fields.items() if name not in model.model_fields}
+
+
+def _with_detail(url: str, place: Fields) -> dict[str, Any]:
+    detail = place.text("detail")
+    return {"image_url": url} if detail is None else {"image_url": url, "detail": detail}
 
 
 def _text(part: Fields, name: str) -> str:

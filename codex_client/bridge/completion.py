@@ -9,7 +9,7 @@ from codex_client.aggregate import CollectedResponse
 from codex_client.bridge.chat_chunks import finish_reason_of
 from codex_client.bridge.chat_deltas import ChatDelta, ChatDeltas
 from codex_client.bridge.requests import NOTHING_ASKED, BridgedRequest
-from codex_client.bridge.usage import chat_usage
+from codex_client.bridge.usage import chat_usage, known_tier
 from codex_client.decode.wire import as_object
 from codex_client.errors import IncompleteResponseError
 from codex_client.events import OutputItemDone
@@ -34,9 +34,9 @@ def chat_completion(
     """
     deltas = ChatDeltas((request or NOTHING_ASKED).reasoning_format)
     given = [delta for index, item in enumerate(response.items) for delta in deltas.feed(OutputItemDone(item, index))]
-    message = _message([*given, *deltas.end()])
+    message = _message([*given, *deltas.end(cut_short=error is not None)])
     plain_end = "tool_calls" if deltas.called else "stop"
-    usage = response.token_usage
+    usage, tier = response.token_usage, known_tier(response.service_tier)
     return {
         "id": response.response_id or response_id,
         "object": "chat.completion",
@@ -51,6 +51,7 @@ def chat_completion(
             }
         ],
         "usage": None if usage is None else chat_usage(usage),
+        **({} if tier is None else {"service_tier": tier}),
     }
 
 

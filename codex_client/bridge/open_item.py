@@ -38,10 +38,9 @@ class OpenItem:
     def end_parts(self, item: ResponseItem, missing: Mapping[WireKey, str]) -> list[WireEvent]:
         """All parts of the item, which is done: what is `missing` of each, and its end."""
         events: list[WireEvent] = []
-        seen: dict[WireKind, int] = {}
+        given = sorted(self._places)
         for own, text, part in whole_parts(item):
-            key = self._given_key(own, seen.setdefault(own[0], 0))
-            seen[own[0]] += 1
+            key = self._given_key(own[0], text, given)
             events += self.begin_part(key, part if own[0] == "other" else None)
             if rest := missing.get(own):
                 events.append(self.delta(key, rest))
@@ -61,10 +60,15 @@ class OpenItem:
             events.append({"type": kinds.part_done, **place, "part": part})
         return events
 
-    def _given_key(self, own: WireKey, count: int) -> WireKey:
-        """The part that came in pieces, by its place among those of its kind: servers number them in many ways."""
-        given = sorted(index for kind, index in self._places if kind == own[0])
-        return (own[0], given[count]) if count < len(given) else own
+    def _given_key(self, kind: WireKind, text: str, given: list[WireKey]) -> WireKey:
+        """The part that came in pieces, taken from the `given` ones: the first of its kind, as servers number parts in
+        many ways. One without text had no pieces, and a part that is not `given` is new.
+        """
+        same = [key for key in given if key[0] == kind] if text else []
+        if not same:
+            return kind, 1 + max((index for other, index in self._places if other == kind), default=-1)
+        given.remove(same[0])
+        return same[0]
 
     def _kinds(self, kind: WireKind) -> PartEvents:
         custom = kind == "input" and isinstance(self.item, CustomToolCall)

@@ -26,10 +26,13 @@ class ReasoningFormat(StrEnum):
 
 OPENING, CLOSING = "<think>\n", "\n</think>\n\n"
 SEPARATOR = "\n\n"
-"""Between the parts of a summary, and between reasoning items."""
+"""Between the parts of a summary, between reasoning items, and between messages."""
 
-# Models write them with fewer line ends than these, too.
-_TAGGED = re.compile(r"<think>\n?(?P<thought>.*?)\n?</think>\n{0,2}", re.DOTALL)
+# As they are written here, so that a thought may speak of the tags; models write them with fewer line ends, too.
+_TAGGED = [
+    re.compile(f"{OPENING}(?P<thought>.*?){CLOSING}", re.DOTALL),
+    re.compile(r"<think>\n?(?P<thought>.*?)\n?</think>\n{0,2}", re.DOTALL),
+]
 
 # What OpenRouter calls the encrypted reasoning of OpenAI's models.
 _FORMAT = "openai-responses-v1"
@@ -82,6 +85,9 @@ def _sealed_items(details: list[Any]) -> Iterator[Reasoning]:
 def split_think_tags(text: str) -> tuple[str, str]:
     """The reasoning that a text begins with, and what the model then says. Tags further on are what it says, and so is
     one that is never closed.
+
+    A thought ends with the first closing tag that stands between line ends as `CLOSING` does, else with the first of
+    any form. People read the text, so nothing in it is escaped: a thought that holds `CLOSING` itself ends there.
     """
-    found = _TAGGED.match(text)
+    found = next((match for form in _TAGGED if (match := form.match(text))), None)
     return ("", text) if found is None else (found["thought"], text[found.end() :])

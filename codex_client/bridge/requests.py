@@ -14,15 +14,21 @@ where it stores nothing, so is `store`, and what would have to be stored (*) is 
 | max_completion_tokens, else max_tokens           | `max_output_tokens`         | the same                    |
 | reasoning_effort                                 | `reasoning.effort`          | the same                    |
 | `reasoning {effort, summary}` (OpenRouter's)     | `reasoning`; rest ignored   | extra                       |
-| response_format                                  | extra, as `text.format`     | extra                       |
+| response_format                                  | extra, as `text.format`;    | extra                       |
+|                                                  | rest ignored                |                             |
 | user, safety_identifier, prompt_cache_retention, | extra                       | extra                       |
 | prompt_cache_options                             | extra                       | extra                       |
-| stream, stream_options.include_usage             | `BridgedRequest`            | `BridgedRequest`            |
+| stream, stream_options.include_usage             | `BridgedRequest`; rest      | `BridgedRequest`; rest      |
+|                                                  | ignored                     | ignored                     |
+| what stands beside a tool's `function`           | ignored                     | sent with the tool          |
+| tools without a form of the Chat API             | the prompt's own            | refused                     |
 | logprobs, top_logprobs                           | ignored                     | ignored                     |
 | n above 1, output modalities other than text,    | refused                     | refused                     |
 | functions, function_call that ask for something  | refused                     | refused                     |
 | seed, stop, penalties, … and all unknown fields  | ignored                     | extra                       |
 | fields of messages and parts without a name here | ignored                     | sent with the message       |
+| those whose name the item uses for something     | ignored                     | ignored                     |
+| an assistant message that says nothing           | left out                    | left out                    |
 
 | field of a Responses request                     | to a Responses server       | to a Chat server            |
 |--------------------------------------------------|-----------------------------|-----------------------------|
@@ -31,23 +37,28 @@ where it stores nothing, so is `store`, and what would have to be stored (*) is 
 | prompt_cache_key, max_output_tokens, top_p,      | the prompt's own            | the same                    |
 | metadata                                         | the prompt's own            | the same                    |
 | previous_response_id                             | the prompt's own (*)        | refused                     |
-| `reasoning {effort, summary}`                    | `reasoning`; extra if more  | `reasoning`; rest ignored   |
+| `reasoning {effort, summary}`                    | `reasoning`; extra if more  | the effort; rest ignored    |
 | text.verbosity                                   | `verbosity`                 | `verbosity`                 |
 | text.format                                      | extra, all of `text`        | extra, as `response_format` |
 | user, safety_identifier, prompt_cache_retention, | extra                       | extra                       |
 | prompt_cache_options                             | extra                       | extra                       |
 | stream                                           | `BridgedRequest`            | `BridgedRequest`            |
+| tools that only the Responses API has            | the prompt's own            | refused                     |
 | stream_options                                   | ignored                     | ignored                     |
 | background: true                                 | refused                     | refused                     |
 | conversation, prompt                             | extra (*)                   | refused                     |
 | include, store, truncation, … and all unknown    | extra                       | ignored                     |
+| an assistant message that says nothing           | the same                    | left out                    |
+| one that repeats the one before it, without ids  | the same                    | sent once                   |
 
 A Responses request that leaves `store` out asks OpenAI's servers to keep the response; here nothing is kept unless
-`store` is true. Calls whose ids begin anew in every step get ids of their own, with their outputs.
+`store` is true. Calls whose ids begin anew in every step get ids of their own, with their outputs. A function that says
+nothing of `strict` is not strict on the Chat API; on the Responses API its server decides, so there it stays unsaid.
 
 What a payload builder makes of the prompt has the request's fields again, but for those it always sends (`stream`,
-`store`, `strict` of tools, a Responses server's `tool_choice` and `parallel_tool_calls`), content in the form of a list
-or a text as the API's servers take it, and leading system messages as one.
+`store`, `parameters` of functions, `strict` of a Chat request's or a Chat server's, a Responses server's `tool_choice`
+and `parallel_tool_calls`), content in the form of a list or a text as the API's servers take it, and leading system
+messages as one.
 """
 
 from __future__ import annotations
@@ -60,14 +71,27 @@ from codex_client.backend_profile import BackendProfile
 from codex_client.bridge.call_pairs import paired
 from codex_client.bridge.chat_history import ChatHistory
 from codex_client.bridge.fields import Fields
+from codex_client.bridge.options import (
+    chat_reasoning,
+    chat_verbosity,
+    includes_usage,
+    response_format,
+    responses_reasoning,
+    responses_verbosity,
+)
 from codex_client.bridge.reasoning import ReasoningFormat
 from codex_client.bridge.response_input import parsed_input
-from codex_client.bridge.server_limits import asks_for_something, refuse_what_is_not_kept, refused_fields
-from codex_client.bridge.tool_fields import check_json_schema, parsed_choice, parsed_tools
+from codex_client.bridge.server_limits import (
+    asks_for_something,
+    note_ignored,
+    refuse_what_is_not_kept,
+    refused_fields,
+)
+from codex_client.bridge.tool_fields import parsed_choice, parsed_tools
 from codex_client.items import Message, ResponseItem
 from codex_client.model_provider import WireApi
 from codex_client.payload.history import is_blank
-from codex_client.prompt import Prompt, ReasoningOptions
+from codex_client.prompt import Prompt
 
 # Both APIs know these by the same name, and the prompt has no place for them.
 _SHARED = ("user", "safety_identifier", "prompt_cache_retention", "prompt_cache_options")
@@ -112,22 +136,22 @@ def parse_chat_request(
     history.read(request.children("messages"))
     if all(map(is_blank, history.items)):
         raise request.fault("messages", "say nothing; give a message with a text")
-    ignored, extra = history.ignored, _shared(request) | _response_format(request, to_chat=to_chat)
+    ignored = history.ignored
+    extra = _shared(request) | response_format(request, ignored, to_chat=to_chat)
     for name in ("logprobs", "top_logprobs"):
-        _note(name, request.get(name), ignored)
+        note_ignored(name, request.get(name), ignored)
     max_tokens, max_completion_tokens = request.whole("max_tokens"), request.whole("max_completion_tokens")
     prompt = Prompt(
         tuple(history.items),
         instructions="\n\n".join(filter(None, history.instructions)),
-        verbosity=_chat_verbosity(request, extra),
-        reasoning=_chat_reasoning(request, extra, ignored, to_chat=to_chat),
+        verbosity=chat_verbosity(request, extra),
+        reasoning=chat_reasoning(request, extra, ignored, to_chat=to_chat),
         max_output_tokens=max_tokens if max_completion_tokens is None else max_completion_tokens,
-        **_same_on_both(request, to_chat=to_chat),
+        **_same_on_both(request, ignored, to_chat=to_chat),
     )
-    options = request.child("stream_options")
     return BridgedRequest(
         stream=bool(request.flag("stream")),
-        include_usage=bool(options and options.flag("include_usage")),
+        include_usage=includes_usage(request, ignored),
         reasoning_format=reasoning_format,
         prompt=replace(prompt, extra=_extra(request, extra, ignored, backend, keeps_rest=to_chat)),
         ignored=tuple(ignored),
@@ -152,10 +176,10 @@ def parse_responses_request(
         _input(request),
         instructions=request.text("instructions") or "",
         previous_response_id=request.text("previous_response_id"),
-        verbosity=_responses_verbosity(request, extra, to_chat=to_chat),
-        reasoning=_responses_reasoning(request, extra, ignored, to_chat=to_chat),
+        verbosity=responses_verbosity(request, extra, to_chat=to_chat),
+        reasoning=responses_reasoning(request, extra, ignored, to_chat=to_chat),
         max_output_tokens=request.whole("max_output_tokens"),
-        **_same_on_both(request, to_chat=to_chat),
+        **_same_on_both(request, ignored, to_chat=to_chat),
     )
     return BridgedRequest(
         stream=bool(request.flag("stream")),
@@ -174,11 +198,11 @@ def _input(request: Fields) -> str | tuple[ResponseItem, ...]:
     return given if isinstance(given, str) else items
 
 
-def _same_on_both(request: Fields, *, to_chat: bool) -> dict[str, Any]:
+def _same_on_both(request: Fields, ignored: dict[str, None], *, to_chat: bool) -> dict[str, Any]:
     parallel, metadata = request.flag("parallel_tool_calls"), request.child("metadata")
     return {
         "model": request.text("model"),
-        "tools": parsed_tools(request, to_chat=to_chat),
+        "tools": parsed_tools(request, ignored, to_chat=to_chat),
         "tool_choice": parsed_choice(request),
         "parallel_tool_calls": True if parallel is None else parallel,
         "service_tier": request.text("service_tier"),
@@ -203,76 +227,6 @@ def _shared(request: Fields) -> dict[str, Any]:
     return {name: value for name in _SHARED if (value := request.get(name)) is not None}
 
 
-def _response_format(request: Fields, *, to_chat: bool) -> dict[str, Any]:
-    form = request.child("response_format")
-    if form is None or form.needed("type") == "text":
-        return {}
-    schema = form.child("json_schema")
-    if schema is None:
-        if form.get("type") == "json_schema":
-            raise form.fault("json_schema", "is missing; give its name and schema")
-        flat: Mapping[str, Any] = form.values
-    else:
-        check_json_schema(schema)
-        flat = {"type": "json_schema", **schema.values}
-    return {"response_format": form.values} if to_chat else {"text": {"format": flat}}
-
-
-def _chat_verbosity(request: Fields, extra: dict[str, Any]) -> str | None:
-    """As `extra` wins field by field, it stands beside the format where that is in `text`."""
-    verbosity = request.text("verbosity")
-    if verbosity is None or "text" not in extra:
-        return verbosity
-    extra["text"] |= {"verbosity": verbosity}
-    return None
-
-
-def _chat_reasoning(
-    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, to_chat: bool
-) -> ReasoningOptions | None:
-    """OpenRouter's object, which says more, beats the plain effort."""
-    effort, asked = request.text("reasoning_effort"), request.child("reasoning")
-    if asked is None:
-        return None if effort is None else ReasoningOptions(effort)
-    if to_chat:
-        extra["reasoning"] = asked.values
-        return None if effort is None else ReasoningOptions(effort)
-    options = ReasoningOptions(asked.text("effort") or effort, asked.text("summary"))
-    ignored.update(dict.fromkeys(f"reasoning.{name}" for name in asked.rest()))
-    return None if options == ReasoningOptions() else options
-
-
-def _responses_reasoning(
-    request: Fields, extra: dict[str, Any], ignored: dict[str, None], *, to_chat: bool
-) -> ReasoningOptions | None:
-    asked = request.child("reasoning")
-    if asked is None:
-        return None
-    options = ReasoningOptions(asked.text("effort"), asked.text("summary"))
-    if (more := asked.rest()) and not to_chat:
-        extra["reasoning"] = asked.values
-    elif more:
-        ignored.update(dict.fromkeys(f"reasoning.{name}" for name in more))
-    return None if options == ReasoningOptions() else options
-
-
-def _responses_verbosity(request: Fields, extra: dict[str, Any], *, to_chat: bool) -> str | None:
-    text = request.child("text")
-    if text is None:
-        return None
-    verbosity, form = text.text("verbosity"), text.child("format")
-    kind = "text" if form is None else form.needed("type")
-    if form is not None and kind == "json_schema":
-        check_json_schema(form)
-    if not to_chat and (kind != "text" or text.rest()):
-        extra["text"] = text.values
-        return None
-    if form is not None and kind != "text":
-        schema = {name: value for name, value in form.values.items() if name != "type"}
-        extra["response_format"] = {"type": kind, kind: schema} if schema else {"type": kind}
-    return verbosity
-
-
 def _extra(
     request: Fields, extra: dict[str, Any], ignored: dict[str, None], backend: BackendProfile, *, keeps_rest: bool
 ) -> dict[str, Any] | None:
@@ -282,11 +236,6 @@ def _extra(
     if not backend.stores and "store" in rest:
         unsent = {**unsent, "store": rest.pop("store")}
     for name, value in unsent.items():
-        _note(name, value, ignored)
+        note_ignored(name, value, ignored)
     ignored.update(dict.fromkeys(refused_fields(request, backend)))
     return (extra | rest if keeps_rest else extra) or None
-
-
-def _note(name: str, value: Any, ignored: dict[str, None]) -> None:
-    if asks_for_something(name, value):
-        ignored[name] = None

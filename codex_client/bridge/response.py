@@ -9,7 +9,7 @@ from typing import Any
 from codex_client.aggregate import CollectedResponse
 from codex_client.bridge.errors import error_object
 from codex_client.bridge.requests import NOTHING_ASKED, BridgedRequest
-from codex_client.bridge.usage import responses_usage
+from codex_client.bridge.usage import known_tier, responses_usage
 from codex_client.decode.incomplete import FILTERED_WORDS, INCOMPLETE_WORDS, reason_word
 from codex_client.errors import CodexError, IncompleteResponseError
 from codex_client.items import ResponseItem, dump_item
@@ -53,7 +53,9 @@ def response_object(
         for index, item in enumerate(response.items)
     ]
     template = ResponseTemplate(response_id=own_id, model=model, created=created, request=request)
-    return template.ended(output, response.token_usage, error=error, end_turn=response.end_turn)
+    return template.ended(
+        output, response.token_usage, error=error, end_turn=response.end_turn, service_tier=response.service_tier
+    )
 
 
 class ResponseTemplate:
@@ -80,9 +82,12 @@ class ResponseTemplate:
         *,
         error: CodexError | None = None,
         end_turn: bool | None = None,
+        service_tier: str | None = None,
     ) -> dict[str, Any]:
-        """As it is at last: completed, or what `error` made of it."""
-        more: dict[str, Any] = {} if usage is None else {"usage": responses_usage(usage)}
+        """As it is at last: completed, or what `error` made of it. `service_tier` is the one that served."""
+        more: dict[str, Any] = {"service_tier": known_tier(service_tier)}
+        if usage is not None:
+            more["usage"] = responses_usage(usage)
         if isinstance(error, IncompleteResponseError):
             more["incomplete_details"] = {"reason": _reason_of(error)}
             return self._with("incomplete", output, **more)

@@ -150,11 +150,10 @@ class ResponsesEvents:
     def _complete(self, event: Completed) -> list[WireEvent]:
         self._take_id(event.response_id)
         events = [*self._begin(), *self._finish_open(end_status(None))]
-        return [*events, self._last("response.completed", event.token_usage, end_turn=event.end_turn)]
+        told = {"end_turn": event.end_turn, "service_tier": event.service_tier}
+        return [*events, self._last("response.completed", event.token_usage, **told)]
 
-    def _last(
-        self, kind: str, usage: TokenUsage | None, *, error: CodexError | None = None, end_turn: bool | None = None
-    ) -> WireEvent:
+    def _last(self, kind: str, usage: TokenUsage | None, **more: Any) -> WireEvent:
         assert self._template is not None
         output = [item for _, item in sorted(self._output.items())]
-        return {"type": kind, "response": self._template.ended(output, usage, error=error, end_turn=end_turn)}
+        return {"type": kind, "response": self._template.ended(output, usage, **more)}

@@ -44,6 +44,12 @@ def asks_for_something(name: str, value: Any) -> bool:
     return value is not None and value not in _NEUTRAL.get(name, ())
 
 
+def note_ignored(name: str, value: Any, ignored: dict[str, None]) -> None:
+    """Add the name to those of which nothing is made, where that matters."""
+    if asks_for_something(name, value):
+        ignored[name] = None
+
+
 def refuse_what_is_not_kept(request: Fields) -> None:
     """For a server that keeps neither responses nor conversations nor prompts. Raises `InvalidPayloadError`: without
     them the answer would be one to another question.

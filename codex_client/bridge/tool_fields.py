@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from codex_client.bridge.fields import Fields
-from codex_client.errors import InvalidPayloadError
-from codex_client.payload.tools import parse_tool
-from codex_client.prompt import RawTool, Tool, ToolChoice
+from codex_client.errors import InvalidPayloadError, UnsupportedOperationError
+from codex_client.payload.tools import chat_tool, parse_tool, responses_tool
+from codex_client.prompt import FunctionTool, RawTool, Tool, ToolChoice
 
 _MODES = ("auto", "none", "required")
 
 
-def parsed_tools(request: Fields, *, to_chat: bool) -> tuple[Tool, ...]:
-    """The tools. `to_chat`: they go on to a Chat server, where whatever is no function stays as it is."""
-    return tuple(_tool(tool, to_chat=to_chat) for tool in request.children("tools"))
+def parsed_tools(request: Fields, ignored: dict[str, None], *, to_chat: bool) -> tuple[Tool, ...]:
+    """The tools. `to_chat`: they go on to a Chat server, where whatever has a form of that API stays as it is.
+
+    Members beside what has a tool's name, such as `cache_control`, are none of the tool on the Responses API: they are
+    noted in `ignored`.
+    """
+    tools = list(request.children("tools"))
+    parsed = tuple(_tool(tool, to_chat=to_chat) for tool in tools)
+    if not to_chat:
+        ignored.update(dict.fromkeys(f"tools.{name}" for tool in tools for name in _beside(tool)))
+    return parsed
 
 
 def parsed_choice(request: Fields) -> ToolChoice:
@@ -41,6 +49,23 @@ def parsed_choice(request: Fields) -> ToolChoice:
 
 
 def _tool(tool: Fields, *, to_chat: bool) -> Tool:
+    kind, body = _checked(tool)
+    for inner in tool.children("tools") if kind == "namespace" else ():
+        _checked(inner)
+    as_it_is = to_chat and (kind != "function" or bool(_beside(tool)))
+    try:
+        parsed = RawTool(tool.values) if as_it_is else parse_tool(tool.values)
+        if as_it_is:
+            chat_tool(parsed, takes_custom=True)
+    except (InvalidPayloadError, UnsupportedOperationError) as error:
+        raise InvalidPayloadError(f"{tool.path}: {error.message}", param=tool.path) from None
+    if isinstance(parsed, FunctionTool) and body is tool and body.flag("strict") is None and not to_chat:
+        return _with_strictness_open(parsed)
+    return parsed
+
+
+def _checked(tool: Fields) -> tuple[str, Fields]:
+    """The tool's type, and what has its name, of either shape."""
     kind = tool.text("type") or "function"
     body = tool.child(kind) if isinstance(tool.values.get(kind), Mapping) else tool
     assert body is not None
@@ -50,12 +75,24 @@ def _tool(tool: Fields, *, to_chat: bool) -> Tool:
         body.flag("strict")
         body.child("parameters")
         _check_format(body)
-    if to_chat and kind != "function":
-        return RawTool(tool.values)
-    try:
-        return parse_tool(tool.values)
-    except InvalidPayloadError as error:
-        raise InvalidPayloadError(f"{tool.path}: {error.message}", param=tool.path) from None
+    return kind, body
+
+
+def _beside(tool: Fields) -> list[str]:
+    """The members of a Chat-shaped function or custom tool that stand beside its type and itself."""
+    kind = tool.values.get("type", "function")
+    if kind not in ("function", "custom") or not isinstance(tool.values.get(kind), Mapping):
+        return []
+    return [name for name, value in tool.values.items() if name not in ("type", kind) and value is not None]
+
+
+def _with_strictness_open(tool: FunctionTool) -> RawTool:
+    """A Responses server holds the model to the schema, where it can, unless it is told not to: a function that says
+    nothing of it must go on saying nothing.
+    """
+    definition = responses_tool(tool)
+    del definition["strict"]
+    return RawTool(definition)
 
 
 def _check_format(body: Fields) -> None:

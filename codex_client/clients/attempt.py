@@ -17,7 +17,7 @@ from codex_client.client.sse import ByteAnswer, FrameReader
 from codex_client.decode.wire import is_complete_json
 from codex_client.errors import CodexError, IdleTimeoutError, ReadError, ResponseFailedError, StreamClosedError
 from codex_client.events import OutputItemDone, RateLimits, ResponseEvent
-from codex_client.items import Reasoning
+from codex_client.items import ResponseItem
 from codex_client.model_variants import RateLimitSnapshot
 
 FeedRun: TypeAlias = Callable[[Sequence[RawFrame], int], Sequence[ResponseEvent]]
@@ -30,11 +30,11 @@ def is_whole(data: str) -> bool:
     return data.strip() in _END_MARKERS or is_complete_json(data)
 
 
-def _tagged(event: ResponseEvent, issuer: str) -> ResponseEvent:
-    """The event with its encrypted reasoning tagged."""
-    if isinstance(event, OutputItemDone) and isinstance(event.item, Reasoning) and event.item.encrypted_content:
-        return replace(event, item=event.item.model_copy(update={"issuer": issuer}))
-    return event
+def _with_item(event: ResponseEvent, complete_item: Callable[[ResponseItem], ResponseItem]) -> ResponseEvent:
+    if not isinstance(event, OutputItemDone):
+        return event
+    item = complete_item(event.item)
+    return event if item is event.item else replace(event, item=item)
 
 
 class Attempt:
@@ -42,8 +42,8 @@ class Attempt:
 
     States: the headers' events; then either a JSON body in one piece, or frames; then over. A failure is kept until the
     events that came before it have been handed out. `report` is told how it ended, once. `rate_limits` reads the
-    headers that a failure inside the stream may carry; `clock` dates what the stream tells of limits. `issuer` tags
-    the encrypted reasoning.
+    headers that a failure inside the stream may carry; `clock` dates what the stream tells of limits. `complete_item`
+    is told of each item that is done, and gives it back, perhaps with what the request knows of it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Attempt:
         on_frame: Callable[[ServerSentEvent], None] | None = None,
         rate_limits: RateLimitProvider | None = None,
         clock: Clock | None = None,
-        issuer: str | None = None,
+        complete_item: Callable[[ResponseItem], ResponseItem] | None = None,
     ) -> None:
         self._answer = answer
         self._reader = reader
@@ -68,7 +68,7 @@ class Attempt:
         self._feed_run: FeedRun | None = getattr(decoder, "feed_run", None)
         self._limits_reader = rate_limits or HeaderRateLimits()
         self._clock = clock or SystemClock()
-        self._issuer = issuer
+        self._complete_item = complete_item
         self._began = False
         self._failure: CodexError | None = None
         self._may_rotate = False
@@ -201,8 +201,8 @@ class Attempt:
         kinds = set(map(type, events))
         if RateLimits in kinds:
             self._date_limits(events)
-        if OutputItemDone in kinds and self._issuer is not None:
-            events[:] = [_tagged(event, self._issuer) for event in events]
+        if OutputItemDone in kinds and self._complete_item is not None:
+            events[:] = [_with_item(event, self._complete_item) for event in events]
 
     def _date_limits(self, events: list[ResponseEvent]) -> None:
         now = self._clock.time()

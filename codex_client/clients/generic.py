@@ -203,7 +203,7 @@ class GenericClient:
                 on_frame=watch.on_frame if watch else None,
                 rate_limits=config.rate_limits,
                 clock=config.clock,
-                issuer=request.issuer_of(answer.lease),
+                complete_item=partial(request.complete_item, answer.lease),
             )
         except BaseException:
             # A decoder or a rate-limit provider that was plugged in may raise; the answer must not stay open for it.

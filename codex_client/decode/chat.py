@@ -64,6 +64,7 @@ class ChatDecoder:
         self._model = ""
         self._seed = ""
         self._finish_reason: str | None = None
+        self._service_tier: str | None = None
         self._usage: dict[str, Any] | None = None
         self._answer = ChatAnswer(self.ignored)
 
@@ -144,6 +145,8 @@ class ChatDecoder:
                     # What the chunk tells is more exact: its choice then says no more than `error`.
                     told = told or self._read_finish(choice)
         self._usage = find_usage(chunk) or self._usage
+        # In every chunk, in the last, or null until then.
+        self._service_tier = as_text(chunk.get("service_tier")) or self._service_tier
         if not self._created and (self._response_id or events):
             events.insert(0, self._create())
         if told is not None:
@@ -196,7 +199,8 @@ class ChatDecoder:
         self.failure = self._failure_at_end()
         if self.failure is None:
             events += self._answer.done()
-            events.append(Completed(self._response_id, self._token_usage(), self._finish_reason))
+            usage, tier = self._token_usage(), self._service_tier
+            events.append(Completed(self._response_id, usage, self._finish_reason, service_tier=tier))
         return events
 
     def _failure_at_end(self) -> CodexError | None:

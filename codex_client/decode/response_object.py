@@ -23,6 +23,19 @@ FRAMES_WITH_RESPONSE = frozenset(
     }
 )
 
+_FIELDS = (
+    "id",
+    "model",
+    "status",
+    "error",
+    "incomplete_details",
+    "output",
+    "usage",
+    "end_turn",
+    "headers",
+    "service_tier",
+)
+
 
 def parse_response_frame(text: str) -> dict[str, Any]:
     """The fields of a frame around a `response` that mean something here. Raises `MalformedFrameError`.
@@ -37,9 +50,8 @@ def parse_response_frame(text: str) -> dict[str, Any]:
 
 @cache
 def _frame_validator() -> SchemaValidator:
-    response = ("id", "model", "status", "error", "incomplete_details", "output", "usage", "end_turn", "headers")
     frame = {name: _field(core_schema.any_schema()) for name in ("error", "headers", "end_turn")}
-    inside = {name: _field(core_schema.any_schema()) for name in response}
+    inside = {name: _field(core_schema.any_schema()) for name in _FIELDS}
     return SchemaValidator(
         core_schema.typed_dict_schema({**frame, "response": _field(core_schema.typed_dict_schema(inside))})
     )

@@ -253,7 +253,8 @@ class ResponsesDecoder:
                 end_turn = told if isinstance(told, bool) else None
         self.finished = True
         response_id = as_text(response.get("id")) or self._response_id or ""
-        return [*events, *self._items.end_open(), Completed(response_id, usage, end_turn=end_turn)]
+        tier = as_text(response.get("service_tier")) or None
+        return [*events, *self._items.end_open(), Completed(response_id, usage, None, end_turn, tier)]
 
     def _fail(self, told: Any, usage: TokenUsage | None = None) -> list[ResponseEvent]:
         """End with the failure that the server told, in any of the shapes of an error body; returns no events."""

@@ -40,21 +40,20 @@ def parse_model_name(name: str, catalogue: ModelCatalogue = BUILT_IN_MODELS) -> 
        because there are models whose names end so.
 
     A name that the catalogue does not have is passed on: servers have more models than lists know. Raises
-    `InvalidPayloadError`, a `ConfigurationError`, for an empty name and for an effort that the model does not take; it
-    lists those that it does.
+    `InvalidPayloadError`, a `ConfigurationError`, for an empty name, for two efforts, and for an effort that the model
+    does not take; it lists those that it does.
     """
     bare = _without_prefix(name.strip(), catalogue)
     if not bare:
         raise _refusal(f"the model's name {name!r} is empty; name one, such as 'gpt-5.2'")
     if catalogue.get(bare) is not None or bare.startswith(_FINE_TUNED):
         return ModelChoice(_slug(bare, catalogue))
-    base, colon, effort = bare.rpartition(":")
-    if colon:
-        return _chosen(name, base, effort, catalogue)
-    tail = _TAIL.fullmatch(bare)
-    if tail is not None and _is_effort(tail[1], tail[2].lower(), catalogue):
-        return _chosen(name, tail[1], tail[2], catalogue)
-    return ModelChoice(bare)
+    parts = _parts(bare, catalogue)
+    if parts is None:
+        return ModelChoice(bare)
+    base, effort = parts
+    _check_one_effort(name, base, catalogue)
+    return _chosen(name, base, effort, catalogue)
 
 
 def _without_prefix(name: str, catalogue: ModelCatalogue) -> str:
@@ -67,6 +66,24 @@ def _without_prefix(name: str, catalogue: ModelCatalogue) -> str:
 def _slug(name: str, catalogue: ModelCatalogue) -> str:
     model = catalogue.get(name)
     return name if model is None else model.slug
+
+
+def _parts(name: str, catalogue: ModelCatalogue) -> tuple[str, str] | None:
+    """What stands before the last sign of an effort, and behind it; None where there is none."""
+    base, colon, effort = name.rpartition(":")
+    if colon:
+        return base, effort
+    tail = _TAIL.fullmatch(name)
+    return (tail[1], tail[2]) if tail is not None and _is_effort(tail[1], tail[2].lower(), catalogue) else None
+
+
+def _check_one_effort(name: str, base: str, catalogue: ModelCatalogue) -> None:
+    """Raises `InvalidPayloadError` where the model's own part of a name ends with an effort as well: no server has such
+    a model.
+    """
+    parts = None if catalogue.get(base) is not None else _parts(base, catalogue)
+    if parts is not None and parts[1].strip().lower() in {*EFFORTS, *_allowed(parts[0], catalogue)}:
+        raise _refusal(f"the model's name {name!r} asks for two efforts; write it with one, such as 'gpt-5.2:high'")
 
 
 def _is_effort(base: str, word: str, catalogue: ModelCatalogue) -> bool:

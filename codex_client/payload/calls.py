@@ -9,16 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Any
 
-from codex_client.items import (
-    CustomToolCall,
-    FunctionCall,
-    LocalShellCall,
-    OtherItem,
-    ResponseItem,
-)
-from codex_client.payload.history import ToolCallItem, answered_call_id, answers, call_id_of
+from codex_client.items import OtherItem, ResponseItem
+from codex_client.payload.history import answered_call_id, answers, asked_call_id, given_call_id
 
 _TAKEN = re.compile(r"[ -;=-~]*")
 _DIGEST_CHARS = 24
@@ -40,18 +33,20 @@ def with_fitting_ids(items: Sequence[ResponseItem], max_chars: int | None) -> li
 
 def pair_id(item: ResponseItem) -> str | None:
     """The id by which a call and its output find each other, None for any other item."""
-    return (
-        call_id_of(item) if isinstance(item, FunctionCall | CustomToolCall | LocalShellCall) else answered_call_id(item)
-    )
+    asked = asked_call_id(item)
+    return answered_call_id(item) if asked is None else asked
 
 
 def with_pair_id(item: ResponseItem, call_id: str) -> ResponseItem:
-    """The call, or the output, under another id. The one output without a model of its own goes by `id`."""
-    return item.model_copy(update={"id" if isinstance(item, OtherItem) else "call_id": call_id})
+    """The call, or the output, under another id. One output goes by its `id`."""
+    return item.model_copy(update={"id" if item.type == "local_shell_call_output" else "call_id": call_id})
 
 
 def _fitted(item: ResponseItem, max_chars: int) -> ResponseItem:
     call_id = pair_id(item)
+    if call_id is None and isinstance(item, OtherItem):
+        # Whatever it is, the rule is one for the field.
+        call_id = given_call_id(item)
     fitting = None if call_id is None else fitting_id(call_id, max_chars)
     return item if fitting is None or fitting == call_id else with_pair_id(item, fitting)
 
@@ -71,12 +66,11 @@ def without_orphans(items: Iterable[ResponseItem]) -> list[ResponseItem]:
 
 def _pairs(items: Sequence[ResponseItem]) -> list[tuple[int, int]]:
     """The places of each call and of its output."""
-    waiting: dict[str, tuple[int, ToolCallItem]] = {}
+    waiting: dict[str, tuple[int, ResponseItem]] = {}
     met: set[str] = set()
     pairs: list[tuple[int, int]] = []
     for index, item in enumerate(items):
-        if isinstance(item, FunctionCall | CustomToolCall | LocalShellCall):
-            call_id = call_id_of(item)
+        if (call_id := asked_call_id(item)) is not None:
             if call_id and call_id not in met:
                 met.add(call_id)
                 waiting[call_id] = (index, item)
@@ -88,5 +82,5 @@ def _pairs(items: Sequence[ResponseItem]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _is_half(item: Any) -> bool:
-    return isinstance(item, FunctionCall | CustomToolCall | LocalShellCall) or answered_call_id(item) is not None
+def _is_half(item: ResponseItem) -> bool:
+    return pair_id(item) is not None

@@ -48,9 +48,9 @@ def _chat_part(part: ContentPart, place: str, *, media: bool) -> dict[str, Any]:
     """A refusal is sent as the words it is: most servers know no field for it, and the model reads the same."""
     match part:
         case InputText() | OutputText():
-            return {"type": "text", "text": part.text, **kept_extras(part)}
+            return {"type": "text", **kept_extras(part), "text": part.text}
         case Refusal():
-            return {"type": "text", "text": part.refusal, **kept_extras(part)}
+            return {"type": "text", **kept_extras(part), "text": part.refusal}
         case InputImage() | InputFile() if not media:
             raise InvalidPayloadError(
                 f"{place} holds an {part.type}, which the Chat Completions API takes in user messages only; "
@@ -73,7 +73,7 @@ def _image(part: InputImage, place: str) -> dict[str, Any]:
             "give its image_url, or use InputImage.from_bytes"
         )
     image = {"url": part.image_url} if part.detail is None else {"url": part.image_url, "detail": part.detail}
-    return {"type": "image_url", "image_url": image, **kept_extras(part)}
+    return {"type": "image_url", **kept_extras(part), "image_url": image}
 
 
 def _file(part: InputFile, place: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _file(part: InputFile, place: str) -> dict[str, Any]:
             "load it and use InputFile.from_bytes"
         )
     fields = {"file_id": part.file_id, "filename": part.filename, "file_data": part.file_data}
-    return {"type": "file", "file": {key: field for key, field in fields.items() if field}, **kept_extras(part)}
+    return {"type": "file", **kept_extras(part), "file": {key: field for key, field in fields.items() if field}}
 
 
 def _other(part: OtherContent, place: str) -> dict[str, Any]:

@@ -4,6 +4,8 @@ The Chat API has stricter order than the items: one assistant message carries th
 the answers of all its calls follow at once. So items are read in steps. A step is a run of assistant messages and
 calls; its calls stand on its last message, and their outputs are brought up behind it, wherever they came. That also
 mends histories in which the model spoke between a call and its output, or the user did.
+
+Fields of an item that this library does not know go along, but never in place of what the item itself says.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ class _Writer:
             content = chat_content(
                 cast("list[ContentPart]", content), f"the output of call {call_id!r}", media=self._tool_media
             )
-        return {"role": "tool", "tool_call_id": call_id, "content": content, **extras}
+        return {**extras, "role": "tool", "tool_call_id": call_id, "content": content}
 
 
 def _thoughts(items: list[ResponseItem], reasoning_field: str) -> dict[int, Thought]:
@@ -128,12 +130,14 @@ class _Step:
         self._just_said: object = None
 
     def say(self, message: Message, thought: Thought) -> None:
-        """One that repeats the message right before it is not sent: it is the same text, streamed and then whole."""
+        """One that repeats the message right before it is not sent: it is the same text, streamed and then whole. Under
+        an id of its own it is another message.
+        """
         content = chat_content(message.content, "an assistant message", media=False)
-        if content == self._just_said:
+        if (message.id, content) == self._just_said:
             self._drafts[-1].thought = self._drafts[-1].thought.and_then(thought, "\n")
         elif content or thought != Thought():
-            self._just_said = content
+            self._just_said = message.id, content
             self._drafts.append(_Draft({"role": "assistant", "content": content, **kept_extras(message)}, thought))
 
     def call(self, call_id: str, fields: dict[str, Any], thought: Thought) -> None:
@@ -167,7 +171,7 @@ def _tool_call(call: ToolCallItem, *, custom_calls: bool) -> dict[str, Any]:
     match call:
         case CustomToolCall() if custom_calls:
             custom = {"name": call.name, "input": call.input}
-            return {"id": call_id_of(call), "type": "custom", "custom": custom, **kept_extras(call)}
+            return {**kept_extras(call), "id": call_id_of(call), "type": "custom", "custom": custom}
         case FunctionCall():
             name, arguments = call.name, call.arguments if call.arguments.strip() else "{}"
         case CustomToolCall():
@@ -177,7 +181,7 @@ def _tool_call(call: ToolCallItem, *, custom_calls: bool) -> dict[str, Any]:
         case _:
             assert_never(call)
     function = {"name": name, "arguments": arguments}
-    return {"id": call_id_of(call), "type": "function", "function": function, **kept_extras(call)}
+    return {**kept_extras(call), "id": call_id_of(call), "type": "function", "function": function}
 
 
 def _json(arguments: dict[str, Any], call: ToolCallItem) -> str:

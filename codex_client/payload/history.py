@@ -7,6 +7,7 @@ turn. Here it is said which call it is and how to mend it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias, cast, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -38,13 +39,17 @@ _MODELS: dict[str, type[BaseModel]] = {
     tag: model for model in get_args(ResponseItem) for tag in get_args(model.model_fields["type"].annotation)
 }
 
-# The output types that answer a call. Codex answers its local shell calls by function_call_output; the API's own type
-# for it is local_shell_call_output, whose `id` is the call's.
+# The output types that answer a call, of those calls that the caller runs. Codex answers its local shell calls by
+# function_call_output; the API's own type for it is local_shell_call_output, whose `id` is the call's.
 ANSWERS: dict[str, tuple[str, ...]] = {
-    "function_call": ("function_call_output",),
+    "apply_patch_call": ("apply_patch_call_output",),
+    "computer_call": ("computer_call_output",),
     "custom_tool_call": ("custom_tool_call_output",),
+    "function_call": ("function_call_output",),
     "local_shell_call": ("function_call_output", "local_shell_call_output"),
+    "shell_call": ("shell_call_output",),
 }
+_OUTPUTS = frozenset(chain.from_iterable(ANSWERS.values()))
 
 
 def checked_items(prompt: Prompt, *, continues: bool = False, may_be_empty: bool = False) -> list[ResponseItem]:
@@ -91,6 +96,17 @@ def call_id_of(call: ToolCallItem) -> str:
     return call.call_id
 
 
+def asked_call_id(item: ResponseItem) -> str | None:
+    """What the output of a call refers to, None for an item that is no call, or none that the caller runs."""
+    match item:
+        case FunctionCall() | CustomToolCall() | LocalShellCall():
+            return call_id_of(item)
+        case OtherItem() if item.type in ANSWERS and not is_known_type(item.type):
+            return given_call_id(item)
+        case _:
+            return None
+
+
 def answered_call_id(item: ResponseItem) -> str | None:
     """The `call_id` that an output answers, None for an item that is no output."""
     match item:
@@ -98,11 +114,19 @@ def answered_call_id(item: ResponseItem) -> str | None:
             return item.call_id
         case OtherItem(type="local_shell_call_output"):
             return item.id or ""
+        case OtherItem() if item.type in _OUTPUTS and not is_known_type(item.type):
+            return given_call_id(item)
         case _:
             return None
 
 
-def answers(output: ResponseItem, call: ToolCallItem) -> bool:
+def given_call_id(item: OtherItem) -> str | None:
+    """The `call_id` of an item that has no model, if it has one."""
+    call_id: Any = (item.model_extra or {}).get("call_id")
+    return call_id if isinstance(call_id, str) else None
+
+
+def answers(output: ResponseItem, call: ResponseItem) -> bool:
     """Whether an output is of the sort that answers such a call."""
     return output.type in ANSWERS[call.type]
 
@@ -151,24 +175,28 @@ def _fault(fault: Any) -> str:
 
 
 def _check(items: Mapping[int, ResponseItem], *, continues: bool) -> None:
-    calls: dict[str, ToolCallItem] = {}
+    calls: dict[str, ResponseItem] = {}
     answered: set[str] = set()
     for index, item in items.items():
         place = f"input[{index}]"
         _check_parts(place, content_parts(item))
         if isinstance(item, Message):
             _check_message(place, item)
-        elif isinstance(item, FunctionCall | CustomToolCall | LocalShellCall):
-            _check_call(place, item, calls)
-            calls[call_id_of(item)] = item
+        elif (call_id := asked_call_id(item)) is not None:
+            _check_call(place, item.type, call_id, calls)
+            calls[call_id] = item
         elif (call_id := answered_call_id(item)) is not None:
-            _check_output(f"{place}, a {item.type}", item.type, call_id, calls.get(call_id), continues=continues)
+            _check_output(f"{place}, {_a(item.type)}", item.type, call_id, calls.get(call_id), continues=continues)
             if call_id in answered:
                 raise InvalidPayloadError(
                     f"{place} is a second output of call {call_id!r}; a call has one output, remove the other"
                 )
             answered.add(call_id)
     _check_all_answered(calls, answered)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _check_message(place: str, message: Message) -> None:
@@ -202,17 +230,14 @@ def _check_parts(place: str, parts: Sequence[ContentPart]) -> None:
                 pass
 
 
-def _check_call(place: str, call: ToolCallItem, calls: dict[str, ToolCallItem]) -> None:
-    call_id = call_id_of(call)
+def _check_call(place: str, kind: str, call_id: str, calls: Collection[str]) -> None:
     if not call_id:
-        raise InvalidPayloadError(
-            f"{place} is a {call.type} without a call_id, so no output can answer it; give it one"
-        )
+        raise InvalidPayloadError(f"{place} is {_a(kind)} without a call_id, so no output can answer it; give it one")
     if call_id in calls:
         raise InvalidPayloadError(f"{place} is a second call with call_id {call_id!r}; every call needs its own")
 
 
-def _check_output(place: str, kind: str, call_id: str, call: ToolCallItem | None, *, continues: bool) -> None:
+def _check_output(place: str, kind: str, call_id: str, call: ResponseItem | None, *, continues: bool) -> None:
     if call is None and not continues:
         raise InvalidPayloadError(
             f"{place}, answers call {call_id!r}, which does not come before it; "
@@ -220,15 +245,15 @@ def _check_output(place: str, kind: str, call_id: str, call: ToolCallItem | None
         )
     if call is not None and kind not in ANSWERS[call.type]:
         raise InvalidPayloadError(
-            f"{place}, answers call {call_id!r}, which is a {call.type}; answer that by a {ANSWERS[call.type][0]}"
+            f"{place}, answers call {call_id!r}, which is {_a(call.type)}; answer that by {_a(ANSWERS[call.type][0])}"
         )
 
 
-def _check_all_answered(calls: dict[str, ToolCallItem], answered: set[str]) -> None:
+def _check_all_answered(calls: dict[str, ResponseItem], answered: set[str]) -> None:
     """Also a call in the last place needs its output: both APIs refuse to go on without it."""
     for call_id, call in calls.items():
         if call_id not in answered:
             raise InvalidPayloadError(
-                f"call {call_id!r} (a {call.type}) has no output; add a {ANSWERS[call.type][0]} with this call_id "
+                f"call {call_id!r} ({_a(call.type)}) has no output; add {_a(ANSWERS[call.type][0])} with this call_id "
                 "(its output may be 'aborted' where the tool was not run), or remove the call"
             )

@@ -1,14 +1,14 @@
-"""Fields that a server refuses, and how the program is told of it: once for each, or by an error."""
+"""Fields that a server refuses, known or learnt, and how the program is told of it: once for each, or by an error."""
 
 from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_client.errors import DroppedParameterWarning, UnsupportedParameterError
-from codex_client.payload.paths import is_at, take_at
+from codex_client.payload.paths import is_at, take_at, value_at
 
 if TYPE_CHECKING:
     from codex_client.payload.amend import Amendment
@@ -18,37 +18,26 @@ _NOT_THE_CALLERS = frozenset({"codex_client", "contextlib", "tenacity"})
 
 
 class RefusedFields:
-    """What one client leaves out: the fields that its server is known to refuse, and what it has learnt since.
+    """What one builder leaves out: the fields that its server is known to refuse.
 
-    `server` is its name in warnings. `strict`: a known field is an `UnsupportedParameterError`, and nothing is learnt.
+    `server` is its name in warnings. `strict`: such a field is an `UnsupportedParameterError`.
     """
 
-    def __init__(self, known: Iterable[str] = (), *, server: str, strict: bool = False) -> None:
-        self.strict = strict
+    def __init__(self, known: Iterable[str], *, server: str, strict: bool = False) -> None:
+        self._strict = strict
         self._known = tuple(sorted(known))
         self._server = server
         self._told: set[str] = set()
-        self._learnt: dict[str, list[Amendment]] = {}
 
     def leave_out(self, payload: dict[str, Any]) -> None:
         """Take out of the payload what the server refuses, wherever it came from."""
         for path in self._known:
             if is_at(payload, path):
                 self._leave_out(payload, path)
-        for amendment in self._learnt.get(_model_of(payload), ()):
-            amendment.amend(payload)
-
-    def learn(self, payload: dict[str, Any], amendment: Amendment) -> None:
-        """The server has refused a field of this payload: it is treated so from now on, with this model."""
-        model = _model_of(payload)
-        if amendment in self._learnt.get(model, ()):
-            return
-        warn_dropped(f"{self._server} refused {amendment.fault} for the model {model!r}; it is {amendment.remedy}")
-        self._learnt.setdefault(model, []).append(amendment)
 
     def _leave_out(self, payload: dict[str, Any], path: str) -> None:
         refusal = f"{self._server} refuses the parameter {path!r}"
-        if self.strict:
+        if self._strict:
             raise UnsupportedParameterError(
                 f"{refusal}; leave it out, or do without `strict_parameters` to have that done", parameter=path
             )
@@ -56,6 +45,52 @@ class RefusedFields:
             warn_dropped(f"{refusal}; it is left out of every request")
             self._told.add(path)
         take_at(payload, path)
+
+
+class Asked(NamedTuple):
+    """For whom a server's refusal holds. Plans of accounts differ and models differ, and some models take a field,
+    such as `temperature`, at one effort only.
+    """
+
+    account: str | None
+    model: str
+    effort: str | None
+
+    @classmethod
+    def by(cls, payload: dict[str, Any], account: str | None = None) -> Asked:
+        """What this payload asks for, of either API."""
+        effort = value_at(payload, "reasoning.effort") or payload.get("reasoning_effort")
+        return cls(account, str(payload.get("model", "")), None if effort is None else str(effort))
+
+    def __str__(self) -> str:
+        """The account is not named: its key may hold an address."""
+        effort = "" if self.effort is None else f" at effort {self.effort!r}"
+        return f"the model {self.model!r}{effort}" + ("" if self.account is None else " with this account")
+
+
+class LearntRefusals:
+    """What one client has been refused by its server, and by what change the rest of the request was taken."""
+
+    def __init__(self, *, server: str) -> None:
+        self._server = server
+        self._told: set[tuple[Asked, Amendment]] = set()
+        self._learnt: dict[Asked, tuple[Amendment, ...]] = {}
+
+    def of(self, asked: Asked) -> Sequence[Amendment]:
+        """What is changed from the start in a request that asks so."""
+        return self._learnt.get(asked, ())
+
+    def tell(self, asked: Asked, amendment: Amendment) -> None:
+        """Warn, once, that a request is sent again with this change."""
+        if (asked, amendment) not in self._told:
+            warn_dropped(f"{self._server} refused {amendment.fault} for {asked}; it is {amendment.remedy}")
+            self._told.add((asked, amendment))
+
+    def learn(self, asked: Asked, amendments: Iterable[Amendment]) -> None:
+        """The server has taken a request that was changed so."""
+        known = self._learnt.get(asked, ())
+        if new := tuple(amendment for amendment in amendments if amendment not in known):
+            self._learnt[asked] = known + new
 
 
 def warn_dropped(text: str) -> None:
@@ -66,7 +101,3 @@ def warn_dropped(text: str) -> None:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLERS:
         level, frame = level + 1, frame.f_back
     warnings.warn(text, DroppedParameterWarning, stacklevel=level)
-
-
-def _model_of(payload: dict[str, Any]) -> str:
-    return str(payload.get("model", ""))

@@ -8,7 +8,7 @@ What a server demands beyond the API, and what it refuses, its profile says.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -30,7 +30,8 @@ from codex_client.items import (
 from codex_client.model_provider import ModelProviderInfo
 from codex_client.models import BUILT_IN_MODELS, ModelCatalogue
 from codex_client.payload.calls import with_fitting_ids
-from codex_client.payload.chosen import chosen_model, default_verbosity
+from codex_client.payload.chosen import chosen_model
+from codex_client.payload.demanded import SEALS, add_demanded, check_kept_by_nobody
 from codex_client.payload.encode import plain
 from codex_client.payload.history import call_id_of, check_not_empty, checked_items, content_parts
 from codex_client.payload.refused import RefusedFields
@@ -38,8 +39,6 @@ from codex_client.payload.tools import check_tool_choice, responses_tool_choice,
 from codex_client.prompt import Prompt, ReasoningOptions
 from codex_client.schema import strict_schema
 
-# The encrypted form of reasoning is all that a server which keeps nothing can be given back.
-_SEALS = "reasoning.encrypted_content"
 # The API demands a name; this is the one that codex gives to every schema.
 _SCHEMA_NAME = "codex_output_schema"
 
@@ -97,7 +96,7 @@ class ResponsesPayloadBuilder:
             "reasoning": None if reasoning is None else _reasoning(reasoning),
             "store": self._store,
             "stream": True,
-            "include": None if reasoning is None else [_SEALS],
+            "include": None if reasoning is None else [SEALS],
             "service_tier": prompt.service_tier,
             "prompt_cache_key": prompt.prompt_cache_key or prompt.conversation_id or self._conversation_id or None,
             "text": _text(prompt) or None,
@@ -108,54 +107,20 @@ class ResponsesPayloadBuilder:
             "metadata": plain(prompt.metadata) or None,
         }
         body = {key: field for key, field in payload.items() if field is not None} | extra
-        self._add_demanded(body)
+        add_demanded(body, self._provider, self._catalogue)
         self._refused.leave_out(body)
         return body
-
-    def _add_demanded(self, body: dict[str, Any]) -> None:
-        """What the server demands, or answers badly without."""
-        backend = self._backend
-        if backend.default_instructions and not body.get("instructions"):
-            body["instructions"] = backend.default_instructions
-        if body.get("store") and not backend.stores:
-            raise ConfigurationError(
-                f"{self._provider.name} stores no responses; leave `store` out, or set it to False"
-            )
-        include: Any = body.get("include") or []
-        if not backend.stores and isinstance(include, list) and _SEALS not in include:
-            body["include"] = [*cast("list[Any]", include), _SEALS]
-        text: Any = body.get("text", {})
-        if backend.default_verbosity and isinstance(text, dict) and "verbosity" not in text:
-            verbosity = default_verbosity(self._catalogue.get(str(body["model"])), backend)
-            if verbosity is not None:
-                body["text"] = {"verbosity": verbosity, **cast("dict[str, Any]", text)}
 
     def _items(self, prompt: Prompt, extra: Mapping[str, Any]) -> list[ResponseItem]:
         references = [f"input[{index}]" for index, item in enumerate(prompt.items) if item.type == "item_reference"]
         if not self._backend.stores:
-            self._check_kept_by_nobody(prompt, extra, references)
+            check_kept_by_nobody(prompt, extra, references, server=self._provider.name)
         items = checked_items(
             prompt,
             continues=_continues(prompt, extra) or bool(references),
             may_be_empty=_may_be_empty(prompt, extra),
         )
         return with_fitting_ids(items, self._backend.max_call_id_chars)
-
-    def _check_kept_by_nobody(self, prompt: Prompt, extra: Mapping[str, Any], references: Sequence[str]) -> None:
-        """Raises `InvalidPayloadError` for what only a server that stores things can look up."""
-        own = {"previous_response_id": prompt.previous_response_id}
-        named = [name for name in ("previous_response_id", "conversation", "prompt") if extra.get(name, own.get(name))]
-        if named:
-            raise InvalidPayloadError(
-                f"{named[0]} names what {self._provider.name} would have to keep, and it keeps nothing; send the "
-                "instructions and the whole history as input, as Prompt.with_history does",
-                param=named[0],
-            )
-        if references:
-            raise InvalidPayloadError(
-                f"{references[0]} is an item_reference, and {self._provider.name} keeps no items; give the item itself",
-                param=references[0],
-            )
 
     def _instructed(self, prompt: Prompt, items: list[ResponseItem]) -> tuple[str, list[ResponseItem]]:
         """The instructions and the items, without system messages where the server refuses them.
@@ -184,9 +149,7 @@ class ResponsesPayloadBuilder:
     def _item(self, place: str, item: ResponseItem, *, keep_ids: bool) -> dict[str, Any]:
         """The item's fields as they came, without those that the server would refuse. Empty if it says nothing then."""
         fields = dump_item(item)
-        if isinstance(item, OtherItem | Compaction):
-            return fields
-        if not keep_ids or not item.id:
+        if not self._is_known_by(item, keep_ids=keep_ids):
             fields.pop("id", None)
         match item:
             case Message():
@@ -200,6 +163,16 @@ class ResponsesPayloadBuilder:
             case _:
                 pass
         return fields
+
+    def _is_known_by(self, item: ResponseItem, *, keep_ids: bool) -> bool:
+        """Whether the item's id is one to send. What has no model of its own goes as it came, and a `compaction` too,
+        but to a server that keeps nothing whatever the request says. One output has the id of its call there.
+        """
+        if item.type == "local_shell_call_output":
+            return True
+        if isinstance(item, OtherItem | Compaction):
+            return self._backend.stores
+        return keep_ids and bool(item.id)
 
     def _reasoning_item(self, item: Reasoning, fields: dict[str, Any]) -> dict[str, Any]:
         """What may go back of a reasoning item.

@@ -25,7 +25,7 @@ _CUSTOM_KEYS = frozenset({"type", "name", "description", "format"})
 _MODES = ("auto", "none", "required")
 
 # OpenAI's rule for the names of functions and custom tools on both APIs, which most servers share. One that takes more
-# can be given a RawTool.
+# can be given a RawTool, whose name nobody judges.
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -70,6 +70,7 @@ def chat_tool_to_responses(tool: Mapping[str, Any]) -> dict[str, Any]:
     nested = _nested(tool)
     if nested is None:
         return plain(tool)
+    nested.pop("type", None)
     match tool.get("type", "function"):
         case "function":
             return {"type": "function", **nested, "strict": bool(nested.get("strict"))}
@@ -102,9 +103,9 @@ def responses_tool_to_chat(tool: Mapping[str, Any], *, takes_custom: bool = Fals
 def parse_tool(tool: Mapping[str, Any]) -> Tool:
     """The tool that a JSON object of either shape describes.
 
-    One with fields that `FunctionTool` and `CustomTool` have no place for is a `RawTool`, so that nothing is lost. A
-    missing `strict` counts as false. Raises `InvalidPayloadError` for an object without `type`, and for a function
-    without a name.
+    One with fields that `FunctionTool` and `CustomTool` have no place for is a `RawTool`, so that nothing is lost; so
+    is one with a name that they refuse, for its server may take it. A missing `strict` counts as false. Raises
+    `InvalidPayloadError` for an object without `type`, and for a function without a name.
     """
     flat = chat_tool_to_responses(tool)
     kind = flat.get("type")
@@ -115,7 +116,8 @@ def parse_tool(tool: Mapping[str, Any]) -> Tool:
         return RawTool(flat)
     if not isinstance(flat.get("name"), str) or not flat["name"]:
         raise InvalidPayloadError(f"a tool of type {kind!r} without a name; give it one")
-    if not flat.keys() <= (_FUNCTION_KEYS if kind == "function" else _CUSTOM_KEYS):
+    known = _FUNCTION_KEYS if kind == "function" else _CUSTOM_KEYS
+    if not flat.keys() <= known or not _is_common_name(flat["name"]):
         return RawTool(flat)
     return _parse_function(flat) if kind == "function" else _parse_custom(flat)
 
@@ -127,7 +129,7 @@ def responses_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
         return choice
     flat = {**choice, **_inner(choice)}
     flat.pop(str(choice.get("type")), None)
-    if "tools" in flat:
+    if isinstance(flat.get("tools"), list | tuple):
         flat["tools"] = [responses_tool_choice(tool) for tool in flat["tools"]]
     return plain(flat)
 
@@ -147,7 +149,7 @@ def chat_tool_choice(choice: ToolChoice) -> str | dict[str, Any]:
         raise UnsupportedOperationError(
             f"the Chat Completions API cannot choose a tool of type {kind!r}; choose a function, auto, none or required"
         )
-    if "tools" in rest:
+    if isinstance(rest.get("tools"), list | tuple):
         rest["tools"] = [chat_tool_choice(tool) for tool in rest["tools"]]
     return {"type": kind, kind: plain(rest)}
 
@@ -219,11 +221,15 @@ def _check_is_choice(choice: object) -> None:
     )
 
 
+def _is_common_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not _is_common_name(name):
         raise InvalidPayloadError(
-            f"the tool name {name!r} would be refused; it takes 1 to 64 letters of a-z and A-Z, digits, _ and -, "
-            "so give it another by `name`"
+            f"the tool name {name!r} would be refused by most servers; it takes 1 to 64 letters of a-z and A-Z, "
+            "digits, _ and -, so give it another by `name`, or give a RawTool to a server that takes it"
         )
 
 
@@ -244,7 +250,7 @@ def _flat(tool: FunctionTool | CustomTool) -> dict[str, Any]:
 def _nested(tool: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a Chat-shaped object nests, None for a flat one. The key is `function`, or the type's own name."""
     for key in ("function", tool.get("type")):
-        if isinstance(inner := tool.get(cast("str", key)), Mapping):
+        if isinstance(key, str) and isinstance(inner := tool.get(key), Mapping):
             return plain(inner)
     return None
 
@@ -297,4 +303,11 @@ def _function_names(tools: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if flat.get("type") == "function":
             yield str(flat.get("name"))
         elif flat.get("type") == "namespace":
-            yield from _function_names(flat.get("tools", ()))
+            yield from _function_names(_objects(flat.get("tools")))
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list, none of anything else: what is wrong with it, the server says."""
+    for element in cast("list[Any]", value) if isinstance(value, list) else ():
+        if isinstance(element, Mapping):
+            yield cast("Mapping[str, Any]", element)

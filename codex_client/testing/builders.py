@@ -135,8 +135,8 @@ def ev_completed(
     **fields: Any,
 ) -> Event:
     """The terminal event. `end_turn=False` and other fields of the response may be added."""
-    ended = {"output": list(output), "usage": responses_usage(usage), "service_tier": "default"}
-    return {"type": "response.completed", "response": _response(response_id, model, "completed", **ended, **fields)}
+    ended = {"output": list(output), "usage": responses_usage(usage), **fields}
+    return {"type": "response.completed", "response": _response(response_id, model, "completed", **ended)}
 
 
 def ev_failed(
@@ -275,7 +275,7 @@ def _response(response_id: str, model: str, status: str, **fields: Any) -> Event
         "prompt_cache_key": None,
         "reasoning": {"effort": "medium", "summary": None},
         "safety_identifier": None,
-        "service_tier": "auto",
+        "service_tier": None,
         "store": False,
         "temperature": 1.0,
         "text": {"format": {"type": "text"}, "verbosity": "medium"},

@@ -17,6 +17,7 @@ from codex_client.bridge.chat_chunks import finish_reason_of
 from codex_client.bridge.completion import chat_completion
 from codex_client.bridge.reasoning import CLOSING, OPENING, ReasoningFormat, split_think_tags
 from codex_client.bridge.response import response_object
+from codex_client.bridge.usage import known_tier
 from codex_client.decode.chat import ChatDecoder
 from codex_client.decode.responses import ResponsesDecoder
 from codex_client.errors import IncompleteResponseError, StreamError
@@ -51,11 +52,11 @@ def stream_event_types() -> TypeAdapter[Any]:
 def check_chat_stream(turn: Turn) -> None:
     source, decoded = turn.whole, decode_chat(chat_chunks(turn))
     whole = decoded.whole
-    assert (whole.text, whole.refusal, whole.tool_calls) == (source.text, source.refusal, source.tool_calls)
+    assert (whole.text, whole.refusal, whole.tool_calls) == (turn.text, turn.refusal, source.tool_calls)
     assert whole.reasoning_text == turn.reasoning
     check_end(turn, decoded)
     if turn.failure is None:
-        assert whole.token_usage == source.token_usage
+        assert (whole.token_usage, whole.service_tier) == (source.token_usage, known_tier(source.service_tier))
         assert whole.response_id == turn.told_id
         assert whole.finish_reason == ("tool_calls" if source.tool_calls else "stop")
 
@@ -88,7 +89,7 @@ def check_chat_whole(turn: Turn) -> None:
         given = chat_completion(turn.whole, model=MODEL, created=CREATED, response_id=OWN_ID)
         decoded = decode_body(ChatDecoder(), given)
         source = turn.whole
-        assert (decoded.text, decoded.refusal, decoded.tool_calls) == (source.text, source.refusal, source.tool_calls)
+        assert (decoded.text, decoded.refusal, decoded.tool_calls) == (turn.text, turn.refusal, source.tool_calls)
         assert decoded.token_usage == source.token_usage
 
 
@@ -110,7 +111,7 @@ def check_think_tags(turn: Turn) -> None:
     if "think>" in turn.whole.text or text.count(CLOSING) > 1:
         return
     assert sum(tag in piece for piece in pieces for tag in (OPENING, CLOSING)) == (2 if turn.reasoning else 0)
-    assert split_think_tags(text) == (turn.reasoning, turn.whole.text)
+    assert split_think_tags(text) == (turn.reasoning, turn.text)
 
 
 def check_responses(turn: Turn) -> None:

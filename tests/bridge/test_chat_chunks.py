@@ -219,6 +219,38 @@ def test_tags_open_again_where_the_model_thinks_again() -> None:
     assert given["content"] == "<think>\na\n</think>\n\nb<think>\nc\n</think>\n\n"
 
 
+TALKING: list[ResponseEvent] = [
+    OutputTextDelta("Let me", 0),
+    OutputTextDelta(" look.", 0),
+    OutputItemDone(Message.assistant("Let me look."), 0),
+    ReasoningContentDelta("hm", 0, 1),
+    OutputTextDelta("Two", 2),
+    OutputItemDone(Message(role="assistant", content=[OutputText(text="Two"), OutputText(text=".")]), 2),
+    OutputItemDone(Message(role="assistant", content=[]), 3),
+    RefusalDelta("No.", 4),
+    RefusalDelta(" Never.", 5),
+]
+
+
+@pytest.mark.parametrize(
+    "form, content, thought",
+    [
+        ("reasoning_content", "Let me look.\n\nTwo.", "hm"),
+        ("think_tags", "Let me look.<think>\nhm\n</think>\n\nTwo.", None),
+        ("none", "Let me look.\n\nTwo.", None),
+    ],
+)
+def test_a_blank_line_stands_between_messages_and_not_within_one(form: str, content: str, thought: str | None) -> None:
+    reasoning = ReasoningFormat(form)
+    streamed = joined(chunks_of(*TALKING, reasoning_format=reasoning))
+    assert (streamed["content"], streamed["refusal"]) == (content, "No.\n\n Never.")
+    assert streamed.get("reasoning_content") == thought
+    asked = asking(reasoning_format=reasoning)
+    whole = chat_completion(collected(TALKING), model="m", created=5, response_id="own", request=asked)
+    message = whole["choices"][0]["message"]
+    assert {name: message[name] for name in streamed} == streamed
+
+
 ENCRYPTED = Reasoning(id="rs_1", summary=[SummaryText(text="Why")], encrypted_content="gAAA")
 
 
@@ -227,7 +259,9 @@ def test_encrypted_reasoning_goes_along_for_the_next_turn() -> None:
         {"type": "reasoning.summary", "summary": "Why", "format": "openai-responses-v1", "id": "rs_1"},
         {"type": "reasoning.encrypted", "data": "gAAA", "format": "openai-responses-v1", "id": "rs_1"},
     ]
-    assert {"reasoning_details": details} in deltas(chunks_of(OutputItemDone(ENCRYPTED, 0)))
+    given = chunks_of(Created("r1"), OutputItemDone(ENCRYPTED, 0), OutputTextDelta("Hi", 1), Completed("r1"))
+    assert deltas(given)[2:] == [{"reasoning_details": details}, {"content": "Hi"}, {}]
+    assert {"reasoning_details": details} in deltas(chunks_of(OutputItemDone(ENCRYPTED, 0), Completed("r1")))
     assert not chunks_of(OutputItemDone(ENCRYPTED, 0), reasoning_format=ReasoningFormat.NONE)
     whole = chat_completion(collected([OutputItemDone(ENCRYPTED, 0)]), model="m", created=5, response_id="own")
     assert whole["choices"][0]["message"]["reasoning_details"] == details
@@ -236,7 +270,29 @@ def test_encrypted_reasoning_goes_along_for_the_next_turn() -> None:
 def test_encrypted_reasoning_says_who_encrypted_it() -> None:
     item = Reasoning(summary=[], encrypted_content="gAAA", issuer="i1")
     entry = {"type": "reasoning.encrypted", "data": "gAAA", "format": "openai-responses-v1", "issuer": "i1"}
-    assert {"reasoning_details": [entry]} in deltas(chunks_of(OutputItemDone(item, 0)))
+    assert {"reasoning_details": [entry]} in deltas(chunks_of(OutputItemDone(item, 0), Completed("r1")))
+
+
+OPEN = OutputItemAdded(Reasoning(id="rs_2", summary=[], encrypted_content="partial"), 1)
+
+
+@pytest.mark.parametrize(
+    "events, sealed",
+    [
+        pytest.param([OutputItemDone(ENCRYPTED, 0)], False, id="reasoning-ends-it"),
+        pytest.param([OPEN, ReasoningSummaryDelta("Wh", 0, 1)], False, id="in-the-midst-of-it"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), OPEN], True, id="in-the-midst-of-the-second"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), OutputTextDelta("Hi", 1)], True, id="something-came-of-it"),
+    ],
+)
+def test_a_seal_goes_along_only_where_something_came_of_the_thought(events: list[ResponseEvent], sealed: bool) -> None:
+    cut = IncompleteResponseError("cut", reason="length")
+    streamed = [
+        entry for delta in deltas(chunks_of(*events, failure=cut)) for entry in delta.get("reasoning_details", ())
+    ]
+    whole = chat_completion(collected(events), model="m", created=5, response_id="own", error=cut)
+    assert streamed == whole["choices"][0]["message"].get("reasoning_details", [])
+    assert [entry["data"] for entry in streamed if "data" in entry] == (["gAAA"] if sealed else [])
 
 
 def test_a_servers_own_reasoning_details_pass_as_they_came() -> None:
@@ -252,8 +308,8 @@ def test_cited_web_pages_have_their_place_in_the_whole_content() -> None:
     message = parse_item(
         {"type": "message", "role": "assistant", "content": [cited, {"type": "refusal", "refusal": "x"}]}
     )
-    given = chunks_of(OutputItemDone(Message.assistant("Hello "), 0), OutputItemDone(message, 1))
-    citation = {"url": "https://a.example", "title": "A", "start_index": 6, "end_index": 11}
+    given = chunks_of(OutputItemDone(Message.assistant("Hello."), 0), OutputItemDone(message, 1))
+    citation = {"url": "https://a.example", "title": "A", "start_index": 8, "end_index": 13}
     assert deltas(given)[-1] == {"annotations": [{"type": "url_citation", "url_citation": citation}]}
 
 

@@ -27,6 +27,8 @@ from codex_client.items import (
     dump_item,
 )
 from codex_client.model_provider import WireApi
+from codex_client.payload.chat_messages import chat_messages
+from codex_client.payload.tools import chat_tools, responses_tools
 from codex_client.prompt import CustomTool, FunctionTool, RawTool, ReasoningOptions
 
 HI = {"role": "user", "content": "hi"}
@@ -54,6 +56,39 @@ def param_of(body: Any, **options: Any) -> str | None:
         parse_chat_request(body, **options)
     assert caught.value.message
     return caught.value.param
+
+
+CACHED = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_what_stands_beside_a_tool_stays_on_the_same_api_and_is_named_on_the_other(kind: str) -> None:
+    tool: dict[str, Any] = {"type": kind, kind: {"name": "f"}, **CACHED, "nothing": None}
+    request = to_chat(tools=[tool])
+    assert (request.prompt.tools, request.ignored) == ((RawTool(tool),), ())
+    assert chat_tools(request.prompt.tools, takes_custom=True) == [tool]
+    lossy = parse(tools=[tool, {"type": kind, kind: {"name": "g"}}])
+    assert lossy.ignored == ("tools.cache_control",)
+    assert all("cache_control" not in tool for tool in responses_tools(lossy.prompt.tools))
+
+
+def test_a_tool_without_a_form_on_the_chat_api_is_refused_where_it_stands() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}]
+    assert param_of({"messages": [HI], "tools": tools}, upstream=WireApi.CHAT) == "tools[1]"
+    search = {"type": "web_search", "web_search": {"enable": True}}
+    assert chat_tools(to_chat(tools=[search]).prompt.tools) == [search]
+
+
+def test_options_of_which_nothing_is_made_are_named() -> None:
+    schema = {"name": "n", "schema": {"type": "object"}}
+    request = parse(
+        response_format={"type": "json_schema", "json_schema": schema, "bar": 2, "none": None},
+        stream_options={"include_usage": True, "foo": 1},
+    )
+    assert request.include_usage
+    assert sorted(request.ignored) == ["response_format.bar", "stream_options.foo"]
+    form = {"type": "json_schema", "json_schema": schema, "bar": 2}
+    assert (to_chat(response_format=form).prompt.extra or {})["response_format"] == form
 
 
 def test_leading_system_messages_are_instructions_and_later_ones_the_developers() -> None:
@@ -377,6 +412,17 @@ def test_details_that_hold_nothing_encrypted_are_kept_beside_the_text() -> None:
         ("<think>\nhm", [Message.assistant("<think>\nhm")]),
         ("The tag <think>a</think>", [Message.assistant("The tag <think>a</think>")]),
         ("<think>\nhm\n</think>\n\n", [Reasoning(summary=[], content=[ReasoningText(text="hm")])]),
+        (
+            "<think>\nnot </think> yet\n</think>\n\nok",
+            [Reasoning(summary=[], content=[ReasoningText(text="not </think> yet")]), Message.assistant("ok")],
+        ),
+        (
+            "<think>\na\n</think>\n\nb<think>\nc\n</think>\n\nd",
+            [
+                Reasoning(summary=[], content=[ReasoningText(text="a")]),
+                Message.assistant("b<think>\nc\n</think>\n\nd"),
+            ],
+        ),
     ],
 )
 def test_think_tags_are_read_back_where_they_are_written(text: str, wanted: list[ResponseItem]) -> None:
@@ -393,6 +439,60 @@ def test_further_fields_of_messages_and_calls_go_to_chat_servers() -> None:
     assert (user.model_extra, output.model_extra) == ({"name": "ann"}, {"name": "f"})
     assert call.model_extra == {"extra_content": {"google": {"thought_signature": "s"}}}
     assert parse(*messages).ignored == ("messages.name", "messages.tool_calls.extra_content", "messages.odd")
+
+
+CUSTOM: dict[str, Any] = {"id": "call_1", "type": "custom", "custom": {"name": "g", "input": "raw"}}
+OWN_NAMES: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (CALL, {"name": "zz"}),
+    (CALL, {"call_id": "other"}),
+    (CALL, {"arguments": {"x": 1}}),
+    (CALL, {"status": 5}),
+    (CUSTOM, {"input": ["x"]}),
+]
+
+
+@pytest.mark.parametrize("call, stray", OWN_NAMES, ids="-".join)
+def test_a_calls_stray_field_is_no_field_of_its_item(call: dict[str, Any], stray: dict[str, Any]) -> None:
+    request = to_chat(HI, {"role": "assistant", "tool_calls": [{**call, **stray}]}, answer("1"))
+    assert request.prompt.items == to_chat(HI, {"role": "assistant", "tool_calls": [call]}, answer("1")).prompt.items
+    assert request.ignored == tuple(f"messages.tool_calls.{name}" for name in stray)
+
+
+@pytest.mark.parametrize("stray", [{"call_id": "other"}, {"output": {"x": 1}}, {"id": 5}], ids="".join)
+def test_an_outputs_stray_field_is_no_field_of_its_item(stray: dict[str, Any]) -> None:
+    called = {"role": "assistant", "tool_calls": [CALL]}
+    request = to_chat(HI, called, {**answer("1"), **stray})
+    assert request.prompt.items == to_chat(HI, called, answer("1")).prompt.items
+    assert request.ignored == tuple(f"messages.{name}" for name in stray)
+
+
+@pytest.mark.parametrize(
+    "part, stray",
+    [
+        ({"type": "image_url", "image_url": {"url": "u", "detail": "low"}}, {"detail": "high", "file_id": "f"}),
+        (
+            {"type": "file", "file": {"filename": "a", "file_data": "d"}},
+            {"filename": 5, "file_data": [], "file_url": 1},
+        ),
+    ],
+    ids=["image", "file"],
+)
+def test_a_parts_stray_field_is_no_field_of_its_item(part: dict[str, Any], stray: dict[str, Any]) -> None:
+    request = to_chat({"role": "user", "content": [{**part, **stray, "odd": 1}]})
+    assert request.prompt.items == to_chat({"role": "user", "content": [{**part, "odd": 1}]}).prompt.items
+    assert request.ignored == tuple(f"messages.content.{name}" for name in stray)
+
+
+def test_the_detail_of_an_image_stands_beside_a_url_that_is_a_text() -> None:
+    (message,) = items_of({"role": "user", "content": [{"type": "image_url", "image_url": "u", "detail": "low"}]})
+    assert message == Message.user(InputImage(image_url="u", detail="low"))
+
+
+def test_an_answer_that_is_said_twice_is_two_messages() -> None:
+    twice = [HI, {"role": "assistant", "content": "ok"}, {"role": "assistant", "content": "ok"}, HI]
+    assert items_of(*twice) == [*map(Message.user, ["hi"]), *[Message.assistant("ok")] * 2, Message.user("hi")]
+    messages = chat_messages(to_chat(*twice).prompt.items, instructions="", reasoning_field="", tool_media=False)
+    assert messages == twice
 
 
 @pytest.mark.parametrize(

@@ -275,17 +275,48 @@ def test_what_is_always_sent_is_added_and_nothing_else_changes() -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    tools = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
     asked = {"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}]}
     assert build(parse_responses_request(asked), WireApi.RESPONSES) == {
         "model": "m",
         "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
-        "tools": [{**tools[0], "parameters": {"type": "object", "properties": {}}}],
+        "tools": [{"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}],
         "tool_choice": "auto",
         "parallel_tool_calls": True,
         "store": False,
         "stream": True,
     }
+
+
+SCHEMA = {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    "api, upstream, tool, sent",
+    [
+        # A Responses server takes silence for a wish to be strict, a Chat server for none.
+        pytest.param("responses", "responses", {"strict": None}, {}, id="null_is_silence"),
+        pytest.param("responses", "responses", {"strict": True}, {"strict": True}, id="strict"),
+        pytest.param("responses", "responses", {"strict": False}, {"strict": False}, id="not_strict"),
+        pytest.param("responses", "chat", {}, {"strict": False}, id="a_chat_server_has_no_such_wish"),
+        pytest.param("chat", "responses", {}, {"strict": False}, id="from_chat"),
+        pytest.param("chat", "responses", {"parameters": None}, {"strict": False}, id="null_parameters"),
+        pytest.param("chat", "chat", {"name": "fs.read"}, {"name": "fs.read", "strict": False}, id="name_to_chat"),
+        pytest.param("chat", "responses", {"name": "fs.read"}, {"name": "fs.read", "strict": False}, id="name"),
+        pytest.param("responses", "responses", {"name": "fs.read"}, {"name": "fs.read"}, id="name_and_silence"),
+    ],
+)
+def test_the_tools_that_are_sent_mean_what_was_said_of_them(
+    api: str, upstream: str, tool: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    body = {"name": "f", "parameters": SCHEMA, **tool}
+    asked = {"messages": [USER], "tools": [{"type": "function", "function": body}]}
+    if api == "responses":
+        asked = {"input": "hi", "tools": [{"type": "function", **body}]}
+    built = build(PARSERS[api]({"model": "m", **asked}, upstream=WireApi(upstream)), WireApi(upstream))["tools"]
+    body = {"name": "f", "parameters": SCHEMA, **sent}
+    assert built == [
+        {"type": "function", **body} if upstream == "responses" else {"type": "function", "function": body}
+    ]
 
 
 def test_a_chat_request_for_a_responses_server_says_the_same_there() -> None:

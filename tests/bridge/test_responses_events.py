@@ -11,6 +11,8 @@ from openai.types.responses import Response, ResponseOutputTextAnnotationAddedEv
 from codex_client import errors
 from codex_client.aggregate import CollectedResponse
 from codex_client.backend_profile import built_in_profiles
+from codex_client.bridge.chat_chunks import ChatChunks
+from codex_client.bridge.completion import chat_completion
 from codex_client.bridge.requests import parse_responses_request
 from codex_client.bridge.response import response_object
 from codex_client.bridge.responses_events import ResponsesEvents
@@ -133,6 +135,44 @@ def test_an_item_without_an_id_gets_one_and_keeps_it() -> None:
 def test_what_is_missing_of_a_part_follows_its_pieces_however_the_server_numbers_them() -> None:
     given = events_of(OutputTextDelta("Hel", 0, 3), OutputItemDone(HELLO, 0))
     assert [(event["delta"], event["content_index"]) for event in given if "delta" in event] == [("Hel", 0), ("lo", 0)]
+
+
+SUMMARY = {"type": "reasoning", "summary": [{"type": "summary_text", "text": text} for text in ("", "Why", "")]}
+TEXTS = [{"type": "output_text", "text": text} for text in ("", "a", "")]
+
+
+@pytest.mark.parametrize(
+    "piece, item, kind, field",
+    [
+        (OutputTextDelta("a", 0, 1), {"type": "message", "role": "assistant", "content": TEXTS}, "output_text", "text"),
+        (
+            RefusalDelta("a", 0, 1),
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "refusal", "refusal": part["text"]} for part in TEXTS],
+            },
+            "refusal",
+            "refusal",
+        ),
+        (ReasoningSummaryDelta("Wh", 1, 0), SUMMARY, "reasoning_summary_text", "text"),
+    ],
+    ids=["text", "refusal", "summary"],
+)
+def test_parts_without_text_take_no_place_of_one_that_came_in_pieces(
+    piece: ResponseEvent, item: dict[str, Any], kind: str, field: str
+) -> None:
+    given = events_of(piece, OutputItemDone(parse_item(item), 0))
+    index = "summary_index" if kind.startswith("reasoning") else "content_index"
+    said: dict[int, str] = {}
+    for event in given:
+        if event["type"] == f"response.{kind}.delta":
+            said[event[index]] = said.get(event[index], "") + event["delta"]
+    done = {event[index]: event[field] for event in given if event["type"] == f"response.{kind}.done"}
+    assert sorted(done) == [0, 1, 2]
+    assert {place: text for place, text in done.items() if text} == said
+    announced = [event[index] for event in given if event["type"].endswith("part.added")]
+    assert announced == [0, 1, 2]
 
 
 def test_the_annotations_and_log_probabilities_of_a_text_come_with_its_end() -> None:
@@ -325,7 +365,7 @@ def test_the_response_repeats_what_was_asked() -> None:
 
 ASKED = {
     "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}, "verbosity": "low"},
-    "reasoning": {"effort": "low", "summary": "auto"},
+    "reasoning": {"effort": "low", "summary": None},
     "service_tier": "flex",
     "safety_identifier": "s",
     "prompt_cache_retention": "24h",
@@ -342,10 +382,40 @@ def test_the_response_repeats_the_same_whatever_server_is_behind(upstream: WireA
     )
     told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
     Response.model_validate(told, strict=True)
-    assert {name: told[name] for name in ASKED} == ASKED
+    # The tier that served is another matter, and nobody told it.
+    assert {name: told[name] for name in ASKED} == ASKED | {"service_tier": None}
     defaults = {"top_logprobs": None, "max_tool_calls": None, "truncation": "disabled"}
     held = ONLY_RESPONSES if upstream is WireApi.RESPONSES else defaults
     assert {name: told[name] for name in held} == held
+
+
+def test_the_response_does_not_say_that_what_has_no_field_held() -> None:
+    asked = {"effort": "low", "summary": "auto"}
+    for upstream, summary in ((WireApi.RESPONSES, "auto"), (WireApi.CHAT, None)):
+        request = parse_responses_request({"input": "hi", "reasoning": asked}, upstream=upstream)
+        told = response_object(CollectedResponse("r1"), model="m", created=5, response_id="own", request=request)
+        assert told["reasoning"] == {"effort": "low", "summary": summary}
+
+
+@pytest.mark.parametrize("served, told", [("default", "default"), ("on_demand", None), (None, None)])
+def test_the_tier_is_the_one_that_served(served: str | None, told: str | None) -> None:
+    """Clients count costs by it. Some have no room for a word that OpenAI does not know."""
+    request = parse_responses_request({"input": "hi", "service_tier": "flex"})
+    made = ResponsesEvents(model="m", created=5, response_id="own", request=request)
+    events = [
+        each for event in (OutputTextDelta("a"), Completed("r1", service_tier=served)) for each in made.feed(event)
+    ]
+    assert [event["response"]["service_tier"] for event in events if "response" in event] == ["flex", "flex", told]
+    collected = CollectedResponse("r1", service_tier=served)
+    whole = response_object(collected, model="m", created=5, response_id="own", request=request)
+    assert whole["service_tier"] == told
+    completion = chat_completion(collected, model="m", created=5, response_id="own")
+    assert completion.get("service_tier") == told
+    chunks = ChatChunks(model="m", created=5, response_id="own")
+    given = [
+        each for event in (OutputTextDelta("a"), Completed("r1", service_tier=served)) for each in chunks.feed(event)
+    ]
+    assert [each.get("service_tier") for each in given] == [None, None, told]
 
 
 @pytest.mark.parametrize("upstream", list(WireApi))

@@ -12,7 +12,7 @@ from codex_client.bridge.requests import BridgedRequest, parse_chat_request, par
 from codex_client.errors import InvalidPayloadError
 from codex_client.items import Message, OtherItem, dump_item
 from codex_client.model_provider import WireApi
-from codex_client.prompt import FunctionTool, RawTool, ReasoningOptions
+from codex_client.prompt import RawTool, ReasoningOptions
 
 
 def parse(upstream: WireApi = WireApi.RESPONSES, **fields: Any) -> BridgedRequest:
@@ -33,7 +33,8 @@ def test_options_find_their_place_in_the_prompt() -> None:
     assert (prompt.input, prompt.model, prompt.instructions, request.stream) == ("hi", "m", "be brief", True)
     assert (prompt.max_output_tokens, prompt.temperature, prompt.top_p) == (5, 1.0, 0.5)
     assert (prompt.reasoning, prompt.verbosity) == (ReasoningOptions("low", "auto"), "low")
-    assert prompt.tools == (FunctionTool("f"), RawTool({"type": "web_search"}))
+    function = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
+    assert prompt.tools == (RawTool(function), RawTool({"type": "web_search"}))
     assert (prompt.previous_response_id, prompt.service_tier, prompt.extra) == ("r0", "flex", None)
 
 
@@ -67,10 +68,12 @@ def test_what_the_prompt_has_no_place_for_is_sent_beside_it() -> None:
 
 def test_a_chat_server_gets_what_it_knows_and_the_rest_is_named() -> None:
     more = {"include": ["x"], "truncation": "auto", "store": False, "user": "u", "odd": {"a": 1}}
-    request = to_chat(**more, reasoning={"effort": "low", "context": "x"})
+    request = to_chat(**more, reasoning={"effort": "low", "summary": "auto", "context": "x"})
     assert request.prompt.extra == {"user": "u"}
-    assert request.ignored == ("reasoning.context", "include", "truncation", "odd")
+    assert request.ignored == ("reasoning.summary", "reasoning.context", "include", "truncation", "odd")
     assert request.prompt.reasoning == ReasoningOptions("low")
+    assert to_chat(reasoning={"summary": None}).ignored == ()
+    assert to_chat(reasoning={"summary": "auto"}).prompt.reasoning is None
 
 
 def call(call_id: str, kind: str = "function_call", **fields: Any) -> dict[str, Any]:
@@ -86,9 +89,10 @@ def test_ids_that_begin_anew_are_paired_in_order_and_told_apart() -> None:
     custom = [call("c", "custom_tool_call"), answer("c", "custom_tool_call_output")]
     shell = {"type": "local_shell_call", "call_id": "c", "status": "completed", "action": {"type": "exec"}}
     given = [call("c"), answer("c"), *custom, shell, {"type": "local_shell_call_output", "id": "c", "output": "1"}]
+    given += [answer("c", "shell_call"), answer("c", "shell_call_output")]
     items = [dump_item(item) for item in parse(input=given).prompt.items]
-    assert [item.get("call_id") for item in items] == ["c", "c", "c_2", "c_2", "c_3", None]
-    assert items[-1]["id"] == "c_3"
+    assert [item.get("call_id") for item in items] == ["c", "c", "c_2", "c_2", "c_3", None, "c_4", "c_4"]
+    assert items[5]["id"] == "c_3"
 
 
 @pytest.mark.parametrize(
@@ -100,9 +104,21 @@ def test_ids_that_begin_anew_are_paired_in_order_and_told_apart() -> None:
         ([call("c"), answer("c", "custom_tool_call_output")], "input[1].type"),
         ([call(""), answer("")], "input[0].call_id"),
         ([call("c"), answer("")], "input[1].call_id"),
+        ([answer("c", "apply_patch_call_output")], "input[0].call_id"),
+        ([call("c"), answer("c", "shell_call_output")], "input[1].type"),
         ([{"type": "local_shell_call_output", "id": "c", "output": "1"}], "input[0].id"),
     ],
-    ids=["no call", "no output", "twice", "other kind", "no id", "nothing answered", "no shell call"],
+    ids=[
+        "no call",
+        "no output",
+        "twice",
+        "other kind",
+        "no id",
+        "nothing answered",
+        "no patch",
+        "no function",
+        "no shell call",
+    ],
 )
 def test_a_call_or_an_output_alone_is_named_by_its_place(items: list[Any], param: str) -> None:
     with pytest.raises(InvalidPayloadError) as caught:
@@ -174,6 +190,10 @@ def test_an_item_in_an_odd_shape_is_left_to_who_builds_the_payload() -> None:
         ({"tools": [{"type": "custom"}]}, "tools[0].name"),
         ({"tools": [{}]}, "tools[0].name"),
         ({"tools": [{"type": "custom", "name": "g", "format": {"grammar": 5}}]}, "tools[0].format.grammar"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": {"a": 1}}]}, "tools[0].tools"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": ["f"]}]}, "tools[0].tools[0]"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": {}}]}]}, "tools[0].tools[0].type"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "function"}]}]}, "tools[0].tools[0].name"),
         ({"stream_options": 5}, "stream_options"),
     ],
 )

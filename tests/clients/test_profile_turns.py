@@ -182,6 +182,82 @@ async def test_what_one_model_refuses_another_is_still_asked_for() -> None:
         assert [request.json().get("temperature") for request in server.requests] == [0.5, None, 0.5]
 
 
+UNSUPPORTED = openai_refusal("Unsupported parameter: 'temperature'", "temperature", "unsupported_parameter")
+
+
+async def test_f2_what_is_refused_at_one_effort_is_still_asked_for_at_another() -> None:
+    efforts = ("high", "none", None, "high")
+    async with replaying([UNSUPPORTED, TURN, TURN, TURN, TURN], OPENAI) as (client, server):
+        with pytest.warns(DroppedParameterWarning, match="for the model 'gpt-5.2' at effort 'high'; it is") as caught:
+            for effort in efforts:
+                await client.collect(Prompt("hi", temperature=0, reasoning=ReasoningOptions(effort)))
+        assert [request.json().get("temperature") for request in server.requests] == [0, None, 0, 0, None]
+    assert len(caught) == 1
+
+
+async def test_the_effort_of_a_chat_request_counts_as_well() -> None:
+    replies = [UNSUPPORTED, CHAT_TURN, CHAT_TURN]
+    async with replaying(replies, OPENAI, wire_api="chat") as (client, server):
+        with pytest.warns(DroppedParameterWarning):
+            await client.collect(Prompt("hi", temperature=0, reasoning=ReasoningOptions("high")))
+        await client.collect(Prompt("hi", temperature=0, reasoning=ReasoningOptions("none")))
+        assert [request.json().get("temperature") for request in server.requests] == [0, None, 0]
+
+
+async def test_f2_what_one_account_is_refused_another_still_asks_for() -> None:
+    accounts = ChosenAccount()
+    prompt = Prompt("hi", service_tier="priority")
+    async with replaying([refusing("service_tier"), TURN, TURN, TURN], auth=accounts) as (client, server):
+        with pytest.warns(DroppedParameterWarning, match="for the model 'gpt-5.2' with this account; it is left out"):
+            await client.collect(prompt)
+        for account in ("b", "a"):
+            accounts.account = account
+            await client.collect(prompt)
+        sent = [request.json().get("service_tier") for request in server.requests]
+    assert sent == ["priority", None, "priority", None]
+
+
+async def test_f2_an_account_that_takes_over_is_asked_in_full_and_nothing_is_learnt_of_the_first() -> None:
+    accounts = ChosenAccount()
+
+    def reply(request: RecordedRequest) -> Reply:
+        accounts.account, asked = "b", request.headers["authorization"]
+        return TURN if asked == "Bearer b" else refusing("service_tier")
+
+    prompt = Prompt("hi", service_tier="priority")
+    async with replaying(reply, auth=accounts) as (client, server):
+        with pytest.warns(DroppedParameterWarning):
+            await client.collect(prompt)
+        accounts.account = "a"
+        await client.collect(prompt)
+        sent = [(each.headers["authorization"][-1], each.json().get("service_tier")) for each in server.requests]
+    assert sent == [("a", "priority"), ("b", "priority"), ("a", "priority"), ("b", "priority")]
+
+
+async def test_f2_nothing_is_learnt_of_a_request_that_is_refused_without_the_field_too() -> None:
+    odd = openai_refusal("The tool is odd.", "tools", "invalid_value")
+    prompt = Prompt("hi", service_tier="flex")
+    async with replaying([refusing("service_tier"), odd, refusing("service_tier"), TURN, TURN]) as (client, server):
+        with pytest.warns(DroppedParameterWarning) as caught:
+            with pytest.raises(InvalidRequestError):
+                await client.collect(prompt)
+            await client.collect(prompt)
+            await client.collect(prompt)
+        sent = [request.json().get("service_tier") for request in server.requests]
+    assert sent == ["flex", None, "flex", None, None]
+    assert len(caught) == 1
+
+
+async def test_a_refusal_of_what_was_never_sent_is_raised() -> None:
+    class Refusing(ChosenAccount):
+        async def lease(self, *, conversation_id: str | None, forced_refresh: bool) -> Any:
+            raise InvalidRequestError("Unsupported parameter: scope", status=400, body="", url="", param="scope")
+
+    async with replaying([], auth=Refusing()) as (client, _):
+        with pytest.raises(InvalidRequestError):
+            await client.collect(Prompt("hi"))
+
+
 async def test_a_verbosity_that_the_model_does_not_take_is_medium_from_then_on() -> None:
     refusal = openai_refusal("Unsupported value: 'low'", "text.verbosity", "unsupported_value")
     async with replaying([refusal, TURN, TURN]) as (client, server):

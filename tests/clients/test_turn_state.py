@@ -13,7 +13,7 @@ import pytest
 from codex_client.aggregate import ToolCall
 from codex_client.backend_profile import CHATGPT_CODEX, OPENAI, BackendProfile
 from codex_client.client.config import ClientConfig
-from codex_client.clients.turn_state import TurnStates, goes_on
+from codex_client.clients.turn_state import TurnStates, just_answered
 from codex_client.errors import InvalidRequestError
 from codex_client.items import (
     CustomToolCall,
@@ -38,8 +38,16 @@ CALLED_AGAIN = [
 ]
 
 
-def told(state: str | None = None) -> Reply:
-    return Reply.from_events(responses_turn("Hi."), headers={"x-codex-turn-state": state} if state else {})
+def told(state: str | None = None, *calls: str) -> Reply:
+    """An answer that tells this state and makes calls of these ids."""
+    turn = responses_turn("Hi.", tool_calls=[ToolCall(call_id, "f", "{}") for call_id in calls])
+    return Reply.from_events(turn, headers={"x-codex-turn-state": state} if state else {})
+
+
+def called(*call_ids: str) -> list[ResponseItem]:
+    """A step: these calls, then their outputs."""
+    calls = [FunctionCall(call_id=call_id, name="f", arguments="{}") for call_id in call_ids]
+    return [*calls, *(FunctionCallOutput(call_id=call_id, output="2") for call_id in call_ids)]
 
 
 def task_of(request: RecordedRequest) -> str:
@@ -99,6 +107,32 @@ async def test_tool_loops_that_run_at_once_keep_their_own(conversation: str | No
                 group.start_soon(loop, f"task {number}")
         sent = {(task_of(request), request.headers.get("x-codex-turn-state")) for request in server.requests}
     assert sent == {(f"task {number}", state) for number in range(8) for state in (None, f"state of task {number}")}
+
+
+async def test_samples_of_one_prompt_keep_their_own() -> None:
+    replies = [told("one", "1", "2"), told("two", "3"), told("other", "5"), told(), told(), told()]
+    async with backend(replies) as (client, server, _):
+        for items in ([], [], called("1", "2"), called("3"), [*called("1", "2"), *called("5")], called("3")):
+            await client.collect(Prompt([*ASKED, *items]))
+        assert states(server) == [None, None, "one", "two", "one", "two"]
+
+
+@pytest.mark.parametrize("made, answered", [("1", ["1"]), ("2", ["1", "2"]), ("2", ["9"])])
+async def test_a_step_that_may_be_of_either_sample_goes_without_and_is_known_from_then_on(
+    made: str, answered: list[str]
+) -> None:
+    replies = [told("one", "1"), told("two", made), told("three", "7"), told()]
+    async with backend(replies) as (client, server, _):
+        for items in ([], [], called(*answered), [*called(*answered), *called("7")]):
+            await client.collect(Prompt([*ASKED, *items]))
+        assert states(server) == [None, None, None, "three"]
+
+
+async def test_a_turn_that_is_asked_anew_is_told_anew() -> None:
+    async with backend([told("one", "1"), told("two", "2"), told(), told()]) as (client, server, _):
+        for items in ([], [], called("2"), called("1")):
+            await client.collect(Prompt([*ASKED, *items]))
+        assert states(server) == [None, None, "two", "one"]
 
 
 async def test_the_same_words_again_are_another_turn() -> None:
@@ -172,30 +206,35 @@ async def test_a_turn_that_is_never_begun_forgets_nothing() -> None:
 
 @pytest.mark.parametrize("state", ["", "x" * 8193, "a\nb", "ä"])
 def test_what_no_header_could_carry_is_no_state(state: str) -> None:
-    kept = TurnStates()
-    kept.learn("c", "a", {"x-codex-turn-state": state})
-    assert kept.state_of("c", "a") is None
+    strand = TurnStates().begin("t")
+    strand.learn("a", {"x-codex-turn-state": state})
+    assert strand.state_of("a") is None
 
 
-def test_the_turns_used_longest_ago_are_forgotten() -> None:
-    kept = TurnStates(max_turns=2)
-    for turn in ("1", "2", "1", "3"):
-        kept.learn(turn, None, {"x-codex-turn-state": f"s{turn}"})
-    assert [kept.state_of(turn, None) for turn in ("1", "2", "3")] == ["s1", None, "s3"]
-    kept.begin("1")
-    kept.begin("unknown")
-    assert kept.state_of("1", None) is None
+def test_what_was_used_longest_ago_is_forgotten() -> None:
+    kept = TurnStates(max_names=3)
+    first = kept.begin("1")
+    kept.note_call(first, "a")
+    kept.begin("2")
+    assert kept.going_on("1", ["a"]) is first
+    for turn in "34":
+        kept.begin(turn)
+    assert kept.going_on("1", ["a"]) is first
+    for turn in "567":
+        kept.begin(turn)
+    assert kept.going_on("1", ["a"]) is not first
 
 
 @pytest.mark.parametrize(
     "items, expected",
     [
-        (ASKED, False),
-        (CALLED, True),
-        (ASKED_AGAIN, False),
-        ([CustomToolCall(call_id="1", name="c", input=""), CustomToolCallOutput(call_id="1", output="")], True),
-        ([], False),
+        (ASKED, []),
+        (CALLED, ["1"]),
+        (ASKED_AGAIN, []),
+        ([*CALLED, *called("3", "4")], ["4", "3"]),
+        ([CustomToolCall(call_id="1", name="c", input=""), CustomToolCallOutput(call_id="1", output="")], ["1"]),
+        ([], []),
     ],
 )
-def test_a_turn_goes_on_where_a_tools_output_has_the_last_word(items: list[ResponseItem], expected: bool) -> None:
-    assert goes_on(Prompt(items)) is expected
+def test_a_turn_goes_on_where_tools_outputs_have_the_last_word(items: list[ResponseItem], expected: list[str]) -> None:
+    assert just_answered(Prompt(items)) == expected

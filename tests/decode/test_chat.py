@@ -144,6 +144,13 @@ def test_every_other_finish_reason_completes_and_is_kept_as_written(reason: str)
     assert run(text("Hello", finish=reason))[0][-1] == Completed("c1", None, reason)
 
 
+@pytest.mark.parametrize("tiers", [("default", "default"), (None, "default"), ("auto", "default"), ("default", None)])
+def test_the_tier_that_served_is_the_last_one_told(tiers: tuple[str | None, str | None]) -> None:
+    first, last = tiers
+    events, _ = run(text("Hello", service_tier=first), text("", finish="stop", service_tier=last), DONE)
+    assert events[-1] == Completed("c1", None, "stop", service_tier="default")
+
+
 def test_the_last_finish_reason_counts() -> None:
     events, _ = run(text("Hello", finish="tool_calls"), chunk(finish="stop"), chunk(finish=""), DONE)
     assert events[-1] == Completed("c1", None, "stop")

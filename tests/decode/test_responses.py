@@ -188,6 +188,11 @@ TABLE: dict[str, tuple[list[dict[str, Any]], dict[str, Any], list[ResponseEvent]
         ev_completed(end_turn=False),
         [Completed("resp_1", USAGE, end_turn=False)],
     ),
+    "completed with the tier that served": (
+        [ev_created()],
+        ev_completed(service_tier="flex"),
+        [Completed("resp_1", USAGE, service_tier="flex")],
+    ),
     "completed with an odd end_turn": ([ev_created()], ev_completed(end_turn="no"), [Completed("resp_1", USAGE)]),
     "completed without an id": ([ev_created("resp_7")], ev_completed(""), [Completed("resp_7", USAGE)]),
     "completed without a response": ([], {"type": "response.completed"}, [Completed("")]),

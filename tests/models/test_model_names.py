@@ -46,6 +46,8 @@ OWN = ModelCatalogue(
         pytest.param("gpt-9-codex-max", ModelChoice("gpt-9-codex-max"), id="M3-newer-than-the-list"),
         pytest.param("gpt-5.6-sol-max", ModelChoice("gpt-5.6-sol", "max"), id="M3-known-to-take-max"),
         pytest.param("gpt-5-pro-max", ModelChoice("gpt-5-pro-max"), id="M3-known-not-to-take-max"),
+        pytest.param("llama:8b:low", ModelChoice("llama:8b", "low"), id="M3-what-is-no-effort-belongs-to-the-model"),
+        pytest.param("gpt-9-max:low", ModelChoice("gpt-9-max", "low"), id="M3-nor-is-an-end-of-names"),
         pytest.param("gpt-9:low", ModelChoice("gpt-9", "low"), id="M3-unknown-model"),
         pytest.param("gpt-9-low", ModelChoice("gpt-9", "low"), id="M3-unknown-model-by-dash"),
         pytest.param("gpt-5-mini", ModelChoice("gpt-5-mini"), id="M3-mini-is-none"),
@@ -94,6 +96,21 @@ def test_a_name_without_a_model_is_an_error(name: str) -> None:
 def test_M3_an_effort_that_the_model_does_not_take_is_an_error_that_lists_those_it_takes(name: str) -> None:
     with pytest.raises(ConfigurationError, match="'gpt-5' takes minimal, low, medium, high"):
         parse_model_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gpt-5:high:low", "gpt-5-high:low", "gpt-5_high-low", "gpt-9:max:low", "gpt-4.1: HIGH:low", "gpt5-high:low"],
+)
+def test_M3_a_second_effort_is_an_error_and_stays_in_no_slug(name: str) -> None:
+    with pytest.raises(InvalidPayloadError, match="asks for two efforts"):
+        parse_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["sea:ultra:low", "ocean-max:low"])
+def test_M3_a_second_effort_is_one_by_the_catalogue_too(name: str) -> None:
+    with pytest.raises(InvalidPayloadError, match="asks for two efforts"):
+        parse_model_name(name, OWN)
 
 
 def test_an_unknown_word_behind_an_unknown_model_lists_all_efforts() -> None:

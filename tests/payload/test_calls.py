@@ -39,6 +39,10 @@ def output(call_id: str) -> FunctionCallOutput:
     return FunctionCallOutput(call_id=call_id, output="1")
 
 
+def other(kind: str, call_id: Any) -> OtherItem:
+    return OtherItem.model_validate({"type": kind, "call_id": call_id})
+
+
 @pytest.mark.parametrize("call_id", ["call_1", "a" * 64, "toolu_01 x:y;z=~!", ""])
 def test_an_id_that_the_server_takes_stays(call_id: str) -> None:
     assert fitting_id(call_id, 64) == call_id
@@ -60,10 +64,14 @@ PAIRS: list[list[ResponseItem]] = [
     [LocalShellCall(call_id=LONG, action={}), output(LONG)],
     [LocalShellCall(id=LONG, action={}), output(LONG)],
     [LocalShellCall(id=LONG, action={}), OtherItem.model_validate({"type": "local_shell_call_output", "id": LONG})],
+    [other("shell_call", LONG), other("shell_call_output", LONG)],
+    [other("hologram_call", LONG), other("hologram_result", LONG)],
 ]
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=["function", "custom", "shell", "shell_by_id", "shell_output"])
+@pytest.mark.parametrize(
+    "pair", PAIRS, ids=["function", "custom", "shell", "shell_by_id", "shell_output", "without_a_model", "unknown"]
+)
 def test_v7_a_call_and_its_output_stay_a_pair(pair: list[ResponseItem]) -> None:
     prompt = Prompt([SAID, *pair])
     _, asked, answered = ResponsesPayloadBuilder(model="m", provider=OPENAI).build(prompt)["input"]
@@ -86,6 +94,12 @@ def test_ids_go_back_as_they_came_where_no_rule_is_known() -> None:
     assert with_fitting_ids(items, None) == items
 
 
+@pytest.mark.parametrize("call_id", [None, 5, "x" * 64])
+def test_an_item_that_nobody_knows_keeps_a_call_id_that_is_none(call_id: Any) -> None:
+    item = other("hologram_call", call_id)
+    assert with_fitting_ids([item], 64) == [item]
+
+
 @pytest.mark.parametrize(
     "items, kept",
     [
@@ -100,6 +114,8 @@ def test_ids_go_back_as_they_came_where_no_rule_is_known() -> None:
         pytest.param([call("1"), CustomToolCallOutput(call_id="1", output="")], [], id="output_of_another_sort"),
         pytest.param([call(""), output("")], [], id="no_id"),
         pytest.param(PAIRS[4], [0, 1], id="shell"),
+        pytest.param([*PAIRS[5], other("shell_call_output", "2"), other("shell_call", "3")], [0, 1], id="no_model"),
+        pytest.param([other("hologram_call", "1"), other("shell_call", 5)], [0, 1], id="what_nothing_is_known_of"),
         pytest.param([WebSearchCall(status="completed"), SAID], [0, 1], id="what_needs_no_output"),
     ],
 )
@@ -114,6 +130,8 @@ HALVES: st.SearchStrategy[Any] = st.one_of(
     IDS.map(lambda call_id: CustomToolCall(call_id=call_id, name="c", input="")),
     IDS.map(lambda call_id: CustomToolCallOutput(call_id=call_id, output="")),
     IDS.map(lambda call_id: LocalShellCall(call_id=call_id, action={})),
+    IDS.map(lambda call_id: other("shell_call", call_id)),
+    IDS.map(lambda call_id: other("shell_call_output", call_id)),
     IDS.map(lambda call_id: OtherItem.model_validate({"type": "local_shell_call_output", "id": call_id})),
     st.just(SAID),
 )

@@ -149,6 +149,15 @@ def test_parts_of_the_assistant_with_fields_of_their_own_stay_parts():
     ]
 
 
+def test_unknown_fields_never_replace_what_a_part_says():
+    refusal = parse_item({"role": "assistant", "content": [{"type": "refusal", "refusal": "No.", "text": "stray"}]})
+    assert messages(refusal) == [said("No.")]
+    file = {"type": "input_file", "file_id": "file_1", "file": "stray"}
+    assert messages(parse_item({"role": "user", "content": [file]}))[0]["content"] == [
+        {"type": "file", "file": {"file_id": "file_1"}}
+    ]
+
+
 def test_unknown_fields_go_back_to_where_they_came_from():
     signature = {"google": {"thought_signature": "AA=="}}
     items = [

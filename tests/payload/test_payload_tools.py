@@ -176,6 +176,9 @@ def test_a_tool_without_a_chat_form_is_refused_and_not_dropped(tool: Tool, messa
         ),
         pytest.param({"type": "mcp", "server_label": "a"}, {"type": "mcp", "server_label": "a"}, id="other"),
         pytest.param({"type": "x", "x": {"a": 1}}, {"type": "x", "x": {"a": 1}}, id="other_nested"),
+        pytest.param(
+            {"type": "custom", "custom": {"name": "c", "type": {}}}, {"type": "custom", "name": "c"}, id="type_within"
+        ),
     ],
 )
 def test_chat_shapes_become_flat(nested: dict[str, Any], flat: dict[str, Any]):
@@ -212,6 +215,8 @@ def test_conversions_share_nothing_with_their_input():
         pytest.param(FLAT_CUSTOM, CUSTOM, id="custom"),
         pytest.param(NESTED_CUSTOM, CUSTOM, id="nested_custom"),
         pytest.param({"type": "custom", "name": "c"}, CustomTool("c"), id="bare_custom"),
+        pytest.param({**FLAT, "name": "a.b"}, RawTool({**FLAT, "name": "a.b"}), id="name_that_some_server_takes"),
+        pytest.param({**FLAT_CUSTOM, "name": "ä"}, RawTool({**FLAT_CUSTOM, "name": "ä"}), id="custom_of_such_a_name"),
         pytest.param({"type": "web_search"}, RawTool({"type": "web_search"}), id="other"),
         pytest.param({**FLAT, "defer_loading": True}, RawTool({**FLAT, "defer_loading": True}), id="more_than_we_know"),
         pytest.param(
@@ -269,6 +274,13 @@ def test_choices_convert_both_ways(flat: dict[str, Any], nested: dict[str, Any])
     assert responses_tool_choice(flat) == flat
 
 
+@pytest.mark.parametrize("tools", [None, 5])
+def test_a_choice_whose_tools_are_no_list_is_left_to_the_server(tools: Any):
+    flat = {"type": "allowed_tools", "mode": "auto", "tools": tools}
+    nested = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools}}
+    assert (responses_tool_choice(nested), chat_tool_choice(flat)) == (flat, nested)
+
+
 @pytest.mark.parametrize("mode", ["auto", "none", "required"])
 def test_modes_are_the_same_on_both_apis(mode: str):
     assert (chat_tool_choice(mode), responses_tool_choice(mode)) == (mode, mode)
@@ -296,6 +308,9 @@ NAMESPACE: dict[str, Any] = {"type": "namespace", "name": "n", "description": ""
         pytest.param({"type": "function", "function": {"name": "weather"}}, [NESTED], id="nested"),
         pytest.param({"type": "function", "name": "weather"}, [{"type": "web_search"}, NAMESPACE], id="in_a_namespace"),
         pytest.param({"type": "mcp", "server_label": "a"}, [{"type": "mcp"}], id="not_a_function"),
+        pytest.param(
+            {"type": "function", "name": "weather"}, [{"type": "namespace", "tools": [FLAT, "f"]}], id="beside_no_tool"
+        ),
     ],
 )
 def test_a_choice_among_the_tools_passes(choice: str | Mapping[str, Any], tools: list[dict[str, Any]]):
@@ -322,6 +337,15 @@ def test_a_choice_among_the_tools_passes(choice: str | Mapping[str, Any], tools:
             [{"type": "web_search"}],
             "tool_choice names the function 'f', but the prompt offers no function; name one that it offers",
             id="no_function",
+        ),
+        *(
+            pytest.param(
+                {"type": "function", "name": "f"},
+                [{"type": "namespace", "tools": tools}, {"type": {}}],
+                "tool_choice names the function 'f', but the prompt offers no function; name one that it offers",
+                id=f"in_a_namespace_of_{tools}",
+            )
+            for tools in (None, {"f": 1}, "f", [])
         ),
     ],
 )
@@ -403,8 +427,8 @@ def test_names_that_servers_refuse_are_refused(name: Any):
         with pytest.raises(InvalidPayloadError) as caught:
             convert(tool)
         assert str(caught.value) == (
-            f"the tool name {name!r} would be refused; it takes 1 to 64 letters of a-z and A-Z, digits, _ and -, "
-            "so give it another by `name`"
+            f"the tool name {name!r} would be refused by most servers; it takes 1 to 64 letters of a-z and A-Z, "
+            "digits, _ and -, so give it another by `name`, or give a RawTool to a server that takes it"
         )
 
 

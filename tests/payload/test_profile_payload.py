@@ -137,8 +137,42 @@ def test_a_verbosity_that_was_asked_for_stays_and_a_format_does_not_displace_it(
 
 
 def test_a_text_that_is_no_object_is_left_to_the_server() -> None:
-    body = ResponsesPayloadBuilder(model="m", provider=CHATGPT).build(Prompt("hi", extra={"text": None}))
-    assert body["text"] is None
+    body = ResponsesPayloadBuilder(model="m", provider=CHATGPT).build(Prompt("hi", extra={"text": "x"}))
+    assert body["text"] == "x"
+    assert ResponsesPayloadBuilder(model="m", provider=OPENAI).build(Prompt("hi", extra={"text": None}))["text"] is None
+
+
+FORMAT = {"format": {"type": "text"}}
+
+
+@pytest.mark.parametrize(
+    "given, model, text",
+    [
+        (None, "all", {"verbosity": "medium"}),
+        ({"verbosity": None}, "all", {"verbosity": "medium"}),
+        ({"verbosity": None, **FORMAT}, "all", {"verbosity": "medium", **FORMAT}),
+        (None, "high-only", None),
+        ({"verbosity": None}, "high-only", None),
+        ({"verbosity": None, **FORMAT}, "high-only", FORMAT),
+    ],
+)
+def test_t3_a_verbosity_of_null_is_none_that_was_asked_for(given: Any, model: str, text: Any) -> None:
+    assert build(Prompt("hi", extra={"text": given}), model=model, catalogue=CATALOGUE).get("text") == text
+
+
+@pytest.mark.parametrize(
+    "extra", [{"stream": False}, {"stream": None}, {"store": None}, {"store": False}, {"input": "hi"}]
+)
+def test_t3_extra_does_not_win_over_what_a_server_that_keeps_nothing_demands(extra: Any) -> None:
+    assert build(Prompt("hi", extra=extra)) == build(Prompt("hi"))
+    own = dataclasses.replace(GENERIC, profile=BackendProfile(name="p", stores=False))
+    assert build(Prompt("hi", extra=extra), own) == build(Prompt("hi"), own)
+
+
+def test_elsewhere_extra_wins() -> None:
+    extra = {"stream": False, "input": "hello"}
+    body = ResponsesPayloadBuilder(model="gpt-5", provider=OPENAI).build(Prompt("hi", extra=extra))
+    assert {name: body[name] for name in extra} == extra
 
 
 def test_a_server_without_a_default_is_sent_no_verbosity() -> None:

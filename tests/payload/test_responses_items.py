@@ -129,9 +129,21 @@ WITHOUT_IDS = [
 ]
 
 
-@pytest.mark.parametrize("provider", [OPENAI, BUILT_IN["chatgpt"], azure_provider("mine"), OTHER], ids=lambda p: p.name)
+@pytest.mark.parametrize("provider", [OPENAI, azure_provider("mine"), OTHER], ids=lambda p: p.name)
 def test_item_ids_stay_at_home_when_the_server_keeps_nothing(provider: ModelProviderInfo):
     assert build(Prompt(HISTORY), provider=provider)["input"] == WITHOUT_IDS
+
+
+def test_f6_a_server_that_never_keeps_anything_is_sent_no_id_at_all():
+    sent = ResponsesPayloadBuilder(model="gpt-5", provider=BUILT_IN["chatgpt"]).build(Prompt(HISTORY))["input"]
+    assert sent == [{key: field for key, field in item.items() if key != "id"} for item in WITH_IDS]
+
+
+@pytest.mark.parametrize("provider", [OPENAI, BUILT_IN["chatgpt"]], ids=lambda p: p.name)
+def test_the_id_of_a_shells_output_is_its_calls_and_stays(provider: ModelProviderInfo):
+    output = {"type": "local_shell_call_output", "id": "lsh_1", "output": ""}
+    prompt = Prompt([Message.user("hi"), LocalShellCall(id="lsh_1", action={}), output])
+    assert ResponsesPayloadBuilder(model="gpt-5", provider=provider).build(prompt)["input"][2] == output
 
 
 @pytest.mark.parametrize("provider", [OPENAI, azure_provider("mine")], ids=lambda p: p.name)

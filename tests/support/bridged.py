@@ -16,6 +16,7 @@ from codex_client.bridge.chat_chunks import ChatChunks
 from codex_client.bridge.reasoning import SEPARATOR, ReasoningFormat
 from codex_client.bridge.requests import BridgedRequest
 from codex_client.bridge.responses_events import ResponsesEvents
+from codex_client.bridge.usage import known_tier
 from codex_client.client.fixtures import load_fixture
 from codex_client.client.framer import SseFramer
 from codex_client.decode.chat import ChatDecoder
@@ -61,6 +62,15 @@ class Turn:
         """All of it that people can read."""
         shown = (shown_text(item) for item in self.whole.items if isinstance(item, Reasoning))
         return SEPARATOR.join(filter(None, shown))
+
+    @property
+    def text(self) -> str:
+        """That of all messages, as the one message of the Chat API has it."""
+        return SEPARATOR.join(item.text for item in self.whole.items if isinstance(item, Message) and item.text)
+
+    @property
+    def refusal(self) -> str:
+        return SEPARATOR.join(item.refusal for item in self.whole.items if isinstance(item, Message) and item.refusal)
 
 
 def shown_text(item: Reasoning) -> str:
@@ -125,10 +135,11 @@ def decode_body(decoder: ResponseDecoder, value: dict[str, Any]) -> CollectedRes
 
 def in_responses_terms(response: CollectedResponse) -> CollectedResponse:
     """Without what the bridge adds and what the Responses API has no word for: ids and states of items, annotations of
-    which there are none, the served model, limits, the finish reason.
+    which there are none, the served model, limits, the finish reason, a server's own name of a tier.
     """
     items = tuple(map(_bare, response.items))
-    return replace(response, items=items, model=None, rate_limits=(), finish_reason=None)
+    tier = known_tier(response.service_tier)
+    return replace(response, items=items, model=None, rate_limits=(), finish_reason=None, service_tier=tier)
 
 
 def _bare(item: ResponseItem) -> ResponseItem:

@@ -131,6 +131,8 @@ def check_chat(
     (choice,) = whole["choices"]
     texts = {name: choice["message"][name] for name in joined(chunks)}
     assert texts == joined(chunks), "the whole message is not what the chunks add up to"
+    details = [entry for delta in deltas(chunks) for entry in delta.get("reasoning_details", ())]
+    assert choice["message"].get("reasoning_details", []) == details
     holds(choice["message"], seen.message, "message")
     reasons = [each["finish_reason"] for chunk in chunks for each in chunk["choices"] if each["finish_reason"]]
     assert [*reasons, choice["finish_reason"]] == [seen.finish_reason] * 2

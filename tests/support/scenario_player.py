@@ -132,7 +132,8 @@ class World:
 
     def _asked(self, ask: Json, played: Played) -> Prompt:
         (form, fields), *changes = ask.items()
-        upstream = self.client.config.provider.wire_api
+        provider = self.client.config.provider
+        server: Any = {"upstream": provider.wire_api, "backend": provider.backend}
         match form:
             case "prompt":
                 return prompt_of(fields)
@@ -140,10 +141,10 @@ class World:
                 prompt = prompt_of(fields)
                 return replace(prompt, input=without_orphans(prompt.items))
             case "chat":
-                played.request = parse_chat_request(fields, upstream=upstream)
+                played.request = parse_chat_request(fields, **server)
                 return played.request.prompt
             case "responses":
-                played.request = parse_responses_request(fields, upstream=upstream)
+                played.request = parse_responses_request(fields, **server)
                 return played.request.prompt
             case "goes_on":
                 assert self._prompt is not None

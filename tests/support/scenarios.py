@@ -80,8 +80,9 @@ class Turn(_Strict):
 
 
 class Listing(_Strict):
-    """One question for the models. `gives`: parts of the catalogue; by slug what is said of a model."""
+    """One question for the models, so many seconds `after` the one before. `models`: by slug what is said of it."""
 
+    after: float = 0.0
     reply: Json | Literal["backend"]
     sent: Sent
     slugs: list[str] = []
