@@ -1,10 +1,10 @@
 """Events as the deltas of a Chat answer, without the chunks around them.
 
 Per call: `pending` (its name is not known, pieces are held) then `open` (it has its index, pieces go out). Reasoning in
-think tags: inside or outside of them; all that is no reasoning leads outside. Encrypted reasoning: held until the next
-item begins or the answer is whole, for of a thought that the answer was cut short in nothing came, and servers refuse
-it alone. A piece is given once; when an item is done, what no piece has brought follows. The texts of several messages
-are one text, with a blank line between them, and so are refusals.
+think tags: inside or outside of them; all that is no reasoning leads outside. Encrypted reasoning: held until something
+is said or called, or the answer is whole, for of a thought that the answer was cut short in nothing came, and servers
+refuse it alone. A piece is given once; when an item is done, what no piece has brought follows. The texts of several
+messages are one text, with a blank line between them, and so are refusals.
 
 Not carried, as the API has no form for it: items that are neither message, reasoning nor call; log probabilities;
 citations other than of web pages.
@@ -21,6 +21,7 @@ from codex_client.decode.parts import PartKey
 from codex_client.decode.wire import as_list, as_object
 from codex_client.errors import UnsupportedOperationError
 from codex_client.events import OutputItemAdded, OutputItemDone, ResponseEvent, StreamRestarted
+from codex_client.guard.structure import says_nothing
 from codex_client.items import CustomToolCall, FunctionCall, Message, OutputText, Reasoning, ResponseItem
 
 ChatDelta: TypeAlias = dict[str, Any]
@@ -54,7 +55,7 @@ class ChatDeltas:
             raise restarted()
         if not isinstance(event, _Output):
             return []
-        return [*self._release_seal(), *self._output(event)]
+        return [*(self._release_seal() if _says_something(event) else []), *self._output(event)]
 
     def end(self, *, cut_short: bool = False) -> list[ChatDelta]:
         """The answer is over. `cut_short`: before its own end."""
@@ -143,7 +144,7 @@ class ChatDeltas:
         if isinstance(item, Reasoning) and self._format is not ReasoningFormat.NONE and (kept := details_of(item)):
             if not item.encrypted_content:
                 return [*deltas, {"reasoning_details": kept}]
-            self._sealed = kept
+            self._sealed += kept
         return deltas
 
     def _release_seal(self) -> list[ChatDelta]:
@@ -176,3 +177,14 @@ def _shifted(entry: dict[str, Any], start: int) -> dict[str, Any]:
     places = {name: place + start for name in ("start_index", "end_index") if isinstance(place := entry.get(name), int)}
     citation = {name: value for name, value in entry.items() if name != "type"} | places
     return {"type": "url_citation", "url_citation": citation}
+
+
+def _says_something(event: _Output) -> bool:
+    """Whether it is more than a thought and the announcement of what may come."""
+    match event:
+        case OutputItemAdded():
+            return isinstance(event.item, FunctionCall | CustomToolCall) and bool(event.item.name)
+        case OutputItemDone():
+            return not says_nothing(event.item)
+        case _:
+            return key_of(event)[0] not in ("reasoning", "summary")

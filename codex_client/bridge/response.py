@@ -84,10 +84,10 @@ class ResponseTemplate:
         end_turn: bool | None = None,
         service_tier: str | None = None,
     ) -> dict[str, Any]:
-        """As it is at last: completed, or what `error` made of it. `service_tier` is the one that served."""
-        more: dict[str, Any] = {"service_tier": known_tier(service_tier)}
-        if usage is not None:
-            more["usage"] = responses_usage(usage)
+        """As it is at last: completed, or what `error` made of it. `service_tier` is the one that served, which an
+        answer that did not complete does not tell.
+        """
+        more: dict[str, Any] = {} if usage is None else {"usage": responses_usage(usage)}
         if isinstance(error, IncompleteResponseError):
             more["incomplete_details"] = {"reason": _reason_of(error)}
             return self._with("incomplete", output, **more)
@@ -95,7 +95,8 @@ class ResponseTemplate:
             told = error_object(error)
             more["error"] = {**told, "code": told["code"] or "server_error"}
             return self._with("failed", output, **more)
-        return self._with("completed", output, **more, **({} if end_turn is None else {"end_turn": end_turn}))
+        more |= {"service_tier": known_tier(service_tier)} | ({} if end_turn is None else {"end_turn": end_turn})
+        return self._with("completed", output, **more)
 
     def _with(self, status: str, output: Iterable[dict[str, Any]], **more: Any) -> dict[str, Any]:
         ending = {"error": None, "incomplete_details": None, "usage": None, **more}

@@ -106,6 +106,7 @@ async def _serve(around: Surroundings, *, options: _Options) -> ExitStatus:
     # Needs an extra of its own.
     from codex_client import gateway
     from codex_client.gateway.config import check_keys
+    from codex_client.gateway.connections import raise_file_limit
 
     keys, setting = (options.keys, "--key") if options.keys else (_keys_of_environment(), settings.GATEWAY_KEY.name)
     check_keys(keys, setting)
@@ -123,6 +124,8 @@ async def _serve(around: Surroundings, *, options: _Options) -> ExitStatus:
             await _note_accounts(around, pool)
             # That is what a program which runs for days needs.
             await opened.enter_async_context(Background(partial(pool.watch, _REFRESH_EVERY)))
+        if told := raise_file_limit(options.max_turns):
+            warn(around.err, told)
         app = gateway.create_app(client, config=config, clock=around.clock)
         ready = partial(_say_ready, around, client.config.provider.name, needs_key=bool(keys))
         with told_warnings(around), _logging_to(around, logging.WARNING if options.quiet else logging.INFO):

@@ -13,7 +13,7 @@ from codex_client.events import ResponseEvent
 from codex_client.guard.capacity import CAPACITY_TEXTS, CapacityGuard
 from codex_client.guard.empty import EmptyGuard, may_be_empty
 from codex_client.guard.garbled import GarbleGuard
-from codex_client.guard.markers import MARKERS, active_markers, texts_not_in
+from codex_client.guard.markers import MARKERS, active_markers_and_texts
 from codex_client.guard.structure import StructureHold
 from codex_client.prompt import Prompt
 
@@ -40,10 +40,12 @@ def guards_of(prompt: Prompt, config: ClientConfig) -> Guards:
         # Who says how garbled output is looked for wants it looked for.
         garbled = backend.guards_garbled or policy.hold == "all" or bool(policy.markers)
     empty = backend.guards_empty if policy.empty is None else policy.empty
+    markers, texts = (), ()
+    if garbled:
+        markers, texts = active_markers_and_texts(prompt, (*MARKERS, *policy.markers), CAPACITY_TEXTS)
     guards: list[Callable[[], Guard]] = []
-    if garbled and (texts := texts_not_in(prompt, CAPACITY_TEXTS)):
+    if texts:
         guards.append(partial(CapacityGuard, texts))
-    markers = active_markers(prompt, (*MARKERS, *policy.markers)) if garbled else ()
     if markers or ((garbled or empty) and policy.hold == "all"):
         guards.append(partial(GarbleGuard, markers, hold=policy.hold))
     if empty and not may_be_empty(prompt):

@@ -84,8 +84,8 @@ class TurnRequest(Outgoing):
 
     def learn(self, lease: Lease, headers: Mapping[str, str]) -> None:
         """The headers of an answer with a good status: the server takes what was sent."""
-        if self._strand is not None:
-            self._strand.learn(lease.account, headers)
+        if self._states is not None and self._strand is not None:
+            self._states.learn(self._strand, lease.account, headers)
         amendments = self._amendments.get(lease.account, {}).values()
         fields = [amendment for amendment in amendments if amendment.kind != "encrypted_content"]
         self._learnt.refused.learn(self._asked_by(lease.account), fields)

@@ -254,7 +254,7 @@ class ResponsesDecoder:
         self.finished = True
         response_id = as_text(response.get("id")) or self._response_id or ""
         tier = as_text(response.get("service_tier")) or None
-        return [*events, *self._items.end_open(), Completed(response_id, usage, None, end_turn, tier)]
+        return [*events, *self._items.end_open(), Completed(response_id, usage, end_turn=end_turn, service_tier=tier)]
 
     def _fail(self, told: Any, usage: TokenUsage | None = None) -> list[ResponseEvent]:
         """End with the failure that the server told, in any of the shapes of an error body; returns no events."""

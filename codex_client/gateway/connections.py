@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,6 +22,8 @@ _HEAD_SECONDS = 30.0
 # number is nginx's.
 _STALLED_SECONDS = 60.0
 _MORE_CONNECTIONS = 64
+# Listeners, logs, stores, the loop's.
+_OWN_FILES = 64
 
 
 class ConnectionWatch:
@@ -55,25 +58,57 @@ class ConnectionWatch:
                 self._waits[connection] = wait
 
     def thin_out(self, connections: Collection[H11Protocol]) -> None:
-        """Close those that are too many, first who never asked anything, to be called often."""
+        """Close those that are too many, to be called often: first who has not asked since the last look, the longest
+        silent first; then who rests; last who has just come.
+        """
         excess = len(connections) - self._max_connections
         if excess <= 0:
             return
-        idle = sorted(filter(_is_idle, connections), key=lambda connection: _last_cycle(connection) is not None)
+        idle = sorted(filter(_is_idle, connections), key=self._worth)
         for connection in islice(idle, excess):
             connection.transport.abort()
+
+    def _worth(self, connection: H11Protocol) -> tuple[int, float]:
+        """Of one without a request: the less, the sooner it goes."""
+        if (wait := self._waits.get(connection)) is not None:
+            return 0, wait.since
+        return (2 if _last_cycle(connection) is None else 1), 0.0
 
 
 def room_for(max_turns: int) -> int:
     """How many connections a gateway takes: for turns that run, as many that arrive, and some that rest.
 
-    At most half of the files that this process may open: turns need connections to providers.
+    At most two thirds of the files that this process may open beside its own: turns need connections to providers.
     """
     wanted = 2 * max_turns + _MORE_CONNECTIONS
+    files = _files()
+    return wanted if files is None else max(1, min(wanted, (files - _OWN_FILES) * 2 // 3))
+
+
+def raise_file_limit(max_turns: int) -> str:
+    """Let this process open as many files as its turns may need, if the system allows; else what to do, in words."""
+    needed, files = 3 * max_turns + _MORE_CONNECTIONS + _OWN_FILES, _files()
+    if files is None or files >= needed:
+        return ""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = needed if most == resource.RLIM_INFINITY else min(needed, most)
+    # macOS says that there is no limit, and has one.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    if (files := _files() or 0) >= needed:
+        return ""
+    return (
+        f"this process may open {files} files, and {max_turns} turns at once need up to {needed}; raise the limit "
+        f"(`ulimit -n`), or lower --max-turns"
+    )
+
+
+def _files() -> int | None:
+    """How many files the process may open; None for as many as it likes, or where nobody counts."""
     if sys.platform == "win32":
-        return wanted
+        return None
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if files == resource.RLIM_INFINITY else min(wanted, files // 2)
+    return None if files == resource.RLIM_INFINITY else files
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +123,17 @@ class _Wait:
 
 
 def _wait_of(connection: H11Protocol, now: float) -> _Wait | None:
-    """None for one that is served, and for one that rests after an answer: uvicorn has a limit for it."""
-    if not _is_idle(connection):
-        return _Wait(connection.transport.get_write_buffer_size(), now) if connection.flow.write_paused else None
-    return _Wait(None, now) if connection.timeout_keep_alive_task is None else None
+    """None for one whose answer is in the making, and for one that rests after it: uvicorn has a limit for that."""
+    if _is_idle(connection):
+        return _Wait(None, now) if connection.timeout_keep_alive_task is None else None
+    unsent = connection.transport.get_write_buffer_size()
+    return _Wait(unsent, now) if unsent else None
 
 
 def _is_idle(connection: H11Protocol) -> bool:
-    """No request of it is being answered."""
+    """No request of it is being answered. What uvicorn calls complete may still wait to be sent."""
     cycle = _last_cycle(connection)
-    return cycle is None or cycle.response_complete
+    return cycle is None or (cycle.response_complete and not connection.transport.get_write_buffer_size())
 
 
 def _last_cycle(connection: H11Protocol) -> RequestResponseCycle | None:

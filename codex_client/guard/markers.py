@@ -68,12 +68,19 @@ def active_markers(prompt: Prompt, markers: Iterable[Marker | str] = MARKERS) ->
     Who asks about a marker is answered with it, or with others of its family. A string is a marker that counts
     anywhere, named after itself.
     """
-    if not _offers_tools(prompt):
-        return ()
-    known = {marker.text: marker for marker in map(_as_marker, markers)}
-    left = [known[text] for text in texts_not_in(prompt, known)]
-    spoken_of = {marker.family for marker in known.values() if marker not in left} - {None}
-    return tuple(marker for marker in left if marker.family not in spoken_of)
+    return active_markers_and_texts(prompt, markers, ())[0]
+
+
+def active_markers_and_texts(
+    prompt: Prompt, markers: Iterable[Marker | str], texts: Iterable[str]
+) -> tuple[tuple[Marker, ...], list[str]]:
+    """The `active_markers`, and those of `texts` that stand nowhere in the prompt; one look through it for both."""
+    known = {marker.text: marker for marker in map(_as_marker, markers)} if _offers_tools(prompt) else {}
+    texts = tuple(texts)
+    left = texts_not_in(prompt, (*known, *texts))
+    spoken_of = {marker.family for text, marker in known.items() if text not in left} - {None}
+    active = (marker for text, marker in known.items() if text in left and marker.family not in spoken_of)
+    return tuple(active), [text for text in texts if text in left]
 
 
 def texts_not_in(prompt: Prompt, texts: Iterable[str]) -> list[str]:
@@ -82,6 +89,8 @@ def texts_not_in(prompt: Prompt, texts: Iterable[str]) -> list[str]:
     """
     left = list(texts)
     for held in texts_of(prompt):
+        if not left:
+            break
         left = [text for text in left if text not in held]
     return left
 

@@ -1,7 +1,7 @@
 """Looking for markers in one text that arrives in pieces.
 
 States: prose; inline code, open since a run of backticks; fenced code. Inputs: the text's characters, in order, each of
-which is looked at a bounded number of times. In code no marker counts.
+which is looked at a bounded number of times. In code no marker counts; in code that nothing closes, some do.
 
 Inline code goes over one line's end at most. What nothing closes until then was none: a marker in it waits for that,
 and then counts. A run that closes inline code in the line after its beginning is taken to open some as well, because
@@ -10,7 +10,8 @@ write code with fences and backticks.
 
 Three backticks or more that end their line, but for the name of a language, begin a fence behind text as well: models
 put one behind "Like this:" and in list items that are none to CommonMark. The run that ends it may then stand behind
-text too.
+text too. As with inline code, what nothing closes was none: a marker in it waits for that, if need be to the text's
+end, because the run may have been a stray one ("Done ```"), and no later line tells.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ class MarkerScanner:
         self._rest = ""
         self._seen = 0
         self._before = "\n"
-        # A marker in inline code that is open, or was and ended without being closed.
+        # The first marker in code that is open and may turn out to be none.
         self._suspect: tuple[Marker, int] | None = None
+        # The same, when its code was none.
+        self._found: Marker | None = None
         self._sign = ""
         self._run = 0
         self._inline = 0
@@ -106,12 +109,14 @@ class MarkerScanner:
         if (found := self._scan(len(self._rest))) is not None:
             return found
         self._end_run()
+        if self._closing:
+            self._suspect = None
         return self._suspect[0] if self._suspect else None
 
     def _scan(self, limit: int) -> Marker | None:
         text = self._rest
         at = self._go_on_run(text, 0) if self._sign else 0
-        while at < limit and self._verdict() is None:
+        while at < limit and self._found is None:
             token = self._tokens.search(text, at)
             start = min(token.start(), limit) if token else limit
             self._pass(text[at:start])
@@ -122,18 +127,14 @@ class MarkerScanner:
                 return found
             at = self._take(text, start)
         self._rest = text[at:]
-        return self._verdict()
-
-    def _verdict(self) -> Marker | None:
-        """The marker in inline code that was none."""
-        return self._suspect[0] if self._suspect and not self._inline else None
+        return self._found
 
     def _marker_at(self, text: str, start: int) -> Marker | None:
-        if self._fence:
+        if self._fence and not self._fence.behind_text:
             return None
         for marker in self._markers:
             if text.startswith(marker.text, start) and self._counts(marker):
-                if not self._inline:
+                if not self._inline and not self._fence:
                     return marker
                 self._suspect = self._suspect or (marker, self._seen)
         return None
@@ -186,11 +187,13 @@ class MarkerScanner:
 
     def _end_line(self) -> None:
         if self._closing:
-            self._fence = None
+            self._fence = self._suspect = None
         if self._late_fence:
             self._fence = _Fence("`", self._late_fence[0], behind_text=True)
         if self._over_line_end or self._late_fence:
+            # What was inline code so far was none.
             self._inline = 0
+            self._found = self._suspect[0] if self._suspect else None
         self._over_line_end = self._inline > 0
         self._count("\n")
         self._begin_line()
@@ -224,6 +227,8 @@ class MarkerScanner:
         within_text = self._opening or (fence.behind_text and not self._leading)
         if within_text and sign == "`" and fence[:2] == (sign, length):
             # "```code```" within a line is inline code.
+            if fence.behind_text:
+                self._suspect = None
             self._fence = None
         else:
             # Closed by a run of the same sign, as long or longer, that stands alone in its line.

@@ -76,8 +76,8 @@ class Amendment:
     def remedy(self) -> str:
         """What is done instead, in words."""
         if self.value is not None:
-            return f"sent as {self.value!r} from now on"
-        return f"sent as {self.name!r} from now on" if self.name else "left out from now on"
+            return f"sent as {self.value!r}"
+        return f"sent as {self.name!r}" if self.name else "left out"
 
 
 def find_amendment(error: InvalidRequestError, payload: dict[str, Any]) -> Amendment | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from codex_client.errors import DroppedParameterWarning, UnsupportedParameterError
 from codex_client.payload.paths import is_at, take_at, value_at
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 # This library, and what runs it: the retries, and the blocks of `async with`.
 _NOT_THE_CALLERS = frozenset({"codex_client", "contextlib", "tenacity"})
+# Far more than the accounts, models and efforts of one client.
+_MAX_REMEMBERED = 1024
+# Of a name in a warning.
+_MAX_CHARS = 80
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class RefusedFields:
@@ -64,17 +72,20 @@ class Asked(NamedTuple):
 
     def __str__(self) -> str:
         """The account is not named: its key may hold an address."""
-        effort = "" if self.effort is None else f" at effort {self.effort!r}"
-        return f"the model {self.model!r}{effort}" + ("" if self.account is None else " with this account")
+        effort = "" if self.effort is None else f" at effort {self.effort[:_MAX_CHARS]!r}"
+        return f"the model {self.model[:_MAX_CHARS]!r}{effort}" + ("" if self.account is None else " with this account")
 
 
 class LearntRefusals:
-    """What one client has been refused by its server, and by what change the rest of the request was taken."""
+    """What one client has been refused by its server, and by what change the rest of the request was taken.
+
+    What was learnt, or told, longest ago is forgotten: names of models and efforts may be a stranger's text.
+    """
 
     def __init__(self, *, server: str) -> None:
         self._server = server
-        self._told: set[tuple[Asked, Amendment]] = set()
-        self._learnt: dict[Asked, tuple[Amendment, ...]] = {}
+        self._told: OrderedDict[tuple[Asked, Amendment], None] = OrderedDict()
+        self._learnt: OrderedDict[Asked, tuple[Amendment, ...]] = OrderedDict()
 
     def of(self, asked: Asked) -> Sequence[Amendment]:
         """What is changed from the start in a request that asks so."""
@@ -84,13 +95,20 @@ class LearntRefusals:
         """Warn, once, that a request is sent again with this change."""
         if (asked, amendment) not in self._told:
             warn_dropped(f"{self._server} refused {amendment.fault} for {asked}; it is {amendment.remedy}")
-            self._told.add((asked, amendment))
+            _remember(self._told, (asked, amendment), None)
 
     def learn(self, asked: Asked, amendments: Iterable[Amendment]) -> None:
         """The server has taken a request that was changed so."""
         known = self._learnt.get(asked, ())
         if new := tuple(amendment for amendment in amendments if amendment not in known):
-            self._learnt[asked] = known + new
+            _remember(self._learnt, asked, known + new)
+
+
+def _remember(memory: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > _MAX_REMEMBERED:
+        memory.popitem(last=False)
 
 
 def warn_dropped(text: str) -> None:

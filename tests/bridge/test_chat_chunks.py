@@ -273,6 +273,8 @@ def test_encrypted_reasoning_says_who_encrypted_it() -> None:
     assert {"reasoning_details": [entry]} in deltas(chunks_of(OutputItemDone(item, 0), Completed("r1")))
 
 
+ANNOUNCED = OutputItemAdded(Message(role="assistant", content=[]), 1)
+NAMED = OutputItemAdded(FunctionCall(call_id="c1", name="f", arguments=""), 1)
 OPEN = OutputItemAdded(Reasoning(id="rs_2", summary=[], encrypted_content="partial"), 1)
 
 
@@ -281,7 +283,10 @@ OPEN = OutputItemAdded(Reasoning(id="rs_2", summary=[], encrypted_content="parti
     [
         pytest.param([OutputItemDone(ENCRYPTED, 0)], False, id="reasoning-ends-it"),
         pytest.param([OPEN, ReasoningSummaryDelta("Wh", 0, 1)], False, id="in-the-midst-of-it"),
-        pytest.param([OutputItemDone(ENCRYPTED, 0), OPEN], True, id="in-the-midst-of-the-second"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), OPEN], False, id="in-the-midst-of-the-second"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), ANNOUNCED], False, id="only-announced"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), OutputItemDone(ANNOUNCED.item, 1)], False, id="said-nothing"),
+        pytest.param([OutputItemDone(ENCRYPTED, 0), NAMED], True, id="called"),
         pytest.param([OutputItemDone(ENCRYPTED, 0), OutputTextDelta("Hi", 1)], True, id="something-came-of-it"),
     ],
 )
@@ -293,6 +298,13 @@ def test_a_seal_goes_along_only_where_something_came_of_the_thought(events: list
     whole = chat_completion(collected(events), model="m", created=5, response_id="own", error=cut)
     assert streamed == whole["choices"][0]["message"].get("reasoning_details", [])
     assert [entry["data"] for entry in streamed if "data" in entry] == (["gAAA"] if sealed else [])
+
+
+def test_seals_of_several_thoughts_go_along_in_their_order() -> None:
+    second = ENCRYPTED.model_copy(update={"encrypted_content": "gBBB"})
+    given = chunks_of(OutputItemDone(ENCRYPTED, 0), OutputItemDone(second, 1), OutputTextDelta("Hi", 2))
+    [entries] = [delta["reasoning_details"] for delta in deltas(given) if "reasoning_details" in delta]
+    assert [entry["data"] for entry in entries if "data" in entry] == ["gAAA", "gBBB"]
 
 
 def test_a_servers_own_reasoning_details_pass_as_they_came() -> None:

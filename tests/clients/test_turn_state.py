@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import tracemalloc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from codex_client.aggregate import ToolCall
 from codex_client.backend_profile import CHATGPT_CODEX, OPENAI, BackendProfile
 from codex_client.client.config import ClientConfig
-from codex_client.clients.turn_state import TurnStates, just_answered
+from codex_client.clients.turn_state import Strand, TurnStates, just_answered
 from codex_client.errors import InvalidRequestError
 from codex_client.items import (
     CustomToolCall,
@@ -206,23 +208,62 @@ async def test_a_turn_that_is_never_begun_forgets_nothing() -> None:
 
 @pytest.mark.parametrize("state", ["", "x" * 8193, "a\nb", "ä"])
 def test_what_no_header_could_carry_is_no_state(state: str) -> None:
-    strand = TurnStates().begin("t")
-    strand.learn("a", {"x-codex-turn-state": state})
+    kept = TurnStates()
+    strand = kept.begin("t")
+    kept.learn(strand, "a", {"x-codex-turn-state": state})
     assert strand.state_of("a") is None
 
 
+def with_state(kept: TurnStates, turn: str) -> Strand:
+    strand = kept.begin(turn)
+    kept.learn(strand, "a", {"x-codex-turn-state": f"state of {turn}"})
+    return strand
+
+
 def test_what_was_used_longest_ago_is_forgotten() -> None:
-    kept = TurnStates(max_names=3)
-    first = kept.begin("1")
+    kept = TurnStates(max_strands=3)
+    first = with_state(kept, "1")
     kept.note_call(first, "a")
-    kept.begin("2")
+    with_state(kept, "2")
     assert kept.going_on("1", ["a"]) is first
     for turn in "34":
-        kept.begin(turn)
+        with_state(kept, turn)
     assert kept.going_on("1", ["a"]) is first
+    assert kept.going_on("2", ["a"]).state_of("a") is None
     for turn in "567":
-        kept.begin(turn)
+        with_state(kept, turn)
     assert kept.going_on("1", ["a"]) is not first
+    assert kept.going_on("1", []) is not first
+
+
+def test_a_long_turn_is_known_by_its_newest_calls() -> None:
+    kept = TurnStates()
+    strand, other = with_state(kept, "1"), with_state(kept, "1")
+    for number in range(200):
+        kept.note_call(strand, f"call {number % 100}")
+        kept.note_call(strand, f"call {number % 100}")
+    assert all(kept.going_on("1", [f"call {number}"]) is strand for number in range(36, 100))
+    assert kept.going_on("1", ["call 35"]) not in (strand, other)
+
+
+def test_nothing_is_kept_of_turns_without_a_state() -> None:
+    kept = TurnStates()
+    names = iter(range(10**6))
+
+    def run() -> None:
+        for _ in range(100):
+            kept.note_call(kept.begin(f"turn {next(names)}"), f"call {next(names)}")
+
+    run()
+    gc.collect()
+    tracemalloc.start()
+    try:
+        run()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2000
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from codex_client.gateway.connections import ConnectionWatch, room_for
+from codex_client.gateway.connections import ConnectionWatch, raise_file_limit, room_for
 from codex_client.testing import ManualClock
 
 
@@ -62,6 +62,16 @@ def served() -> Connection:
     return Connection(Cycle(response_complete=False))
 
 
+def closing() -> Connection:
+    """All has been handed over of an answer that is the connection's last, and waits to be read."""
+    return Connection(Cycle(response_complete=True), unsent=5)
+
+
+def unread() -> Connection:
+    """The same, of one that may be asked again."""
+    return Connection(Cycle(response_complete=True), timeout_keep_alive_task=object(), unsent=5)
+
+
 def stalled() -> Connection:
     return Connection(Cycle(response_complete=False), write_paused=True, unsent=70_000)
 
@@ -74,7 +84,10 @@ def listed(*connections: Connection) -> list[H11Protocol]:
     return cast("list[H11Protocol]", list(connections))
 
 
-@pytest.mark.parametrize("make, seconds", [(silent, 30), (begun, 30), (stalled, 60), (served, None), (resting, None)])
+@pytest.mark.parametrize(
+    "make, seconds",
+    [(silent, 30), (begun, 30), (stalled, 60), (closing, 60), (unread, 60), (served, None), (resting, None)],
+)
 def test_each_kind_of_wait_has_its_end(make: Callable[[], Connection], seconds: int | None) -> None:
     clock, connection = ManualClock(), make()
     looking = watch(clock)
@@ -109,27 +122,71 @@ def test_what_is_served_between_two_waits_begins_them_anew() -> None:
     assert not connection.aborted
 
 
-def test_of_too_many_those_without_a_request_go_first_who_never_asked() -> None:
-    looking = watch(ManualClock(), max_connections=6)
-    busy, rested, never = [served(), stalled()], [resting(), begun()], [silent(), silent(), silent()]
-    looking.thin_out(listed(*busy, *rested, *never[:2]))
-    assert not any(each.aborted for each in [*busy, *rested, *never])
-    looking.thin_out(listed(*rested, *never, *busy))
-    assert [each.aborted for each in never].count(True) == 1
-    assert not any(each.aborted for each in [*busy, *rested])
-    more = [served() for _ in range(4)]
-    left = [each for each in never if not each.aborted]
-    looking.thin_out(listed(*more, *rested, *left, *busy))
-    assert all(each.aborted for each in [*rested, *left])
-    looking.thin_out(listed(*more, *busy, served()))
-    assert not any(each.aborted for each in [*busy, *more])
+def test_who_reads_the_end_of_an_answer_is_left_in_peace() -> None:
+    clock = ManualClock()
+    looking, connections = watch(clock, max_connections=0), [closing(), unread()]
+    for _ in range(4):
+        looking.look(listed(*connections))
+        looking.thin_out(listed(*connections))
+        for connection in connections:
+            connection.unsent -= 1
+        clock.advance(50)
+    assert not any(each.aborted for each in connections)
+
+
+def test_of_too_many_the_longest_silent_go_first_and_who_has_just_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ManualClock()
+    first, second, rested, new, busy = silent(), begun(), resting(), silent(), [served(), stalled(), closing()]
+    looking = watch(clock)
+    looking.look(listed(first))
+    clock.advance(10)
+    looking.look(listed(second, rested, *busy, first))
+    everybody = [new, rested, second, first, *busy]
+    for excess, aborted in enumerate([[], [first], [first, second], [first, second, rested]]):
+        monkeypatch.setattr(looking, "_max_connections", len(everybody) - excess)
+        looking.thin_out(listed(*everybody))
+        assert [each for each in (first, second, rested, new, *busy) if each.aborted] == aborted
+    monkeypatch.setattr(looking, "_max_connections", 0)
+    looking.thin_out(listed(*everybody))
+    assert [each.aborted for each in everybody] == [True] * 4 + [False] * 3
 
 
 @pytest.mark.parametrize(
-    "files, room", [(256, 128), (1024, 512), (1152, 576), (10**6, 576), (resource.RLIM_INFINITY, 576)]
+    "files, room", [(10, 1), (256, 128), (927, 575), (928, 576), (1024, 576), (resource.RLIM_INFINITY, 576)]
 )
 def test_there_is_room_for_turns_as_far_as_there_are_files(
     files: int, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert room_for(256) == room
+
+
+@pytest.mark.parametrize(
+    "soft, hard, raised, told",
+    [
+        (1024, 4096, 1024, False),
+        (256, 4096, 896, False),
+        (256, resource.RLIM_INFINITY, 896, False),
+        (256, 300, 300, True),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY, False),
+    ],
+)
+def test_as_many_files_as_turns_need_are_asked_for(
+    soft: int, hard: int, raised: int, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"now": (soft, hard)}
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, wanted: limits.update(now=wanted))
+    problem = raise_file_limit(256)
+    assert limits["now"] == (raised, hard)
+    assert bool(problem) == told
+    assert not told or problem.startswith("this process may open 300 files, and 256 turns at once need up to 896;")
+
+
+def test_a_system_that_refuses_more_files_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert raise_file_limit(256).startswith("this process may open 256 files")

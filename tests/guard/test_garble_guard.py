@@ -186,11 +186,33 @@ def test_another_item_within_a_sign_of_code_or_a_marker_changes_nothing_about_it
 
 def test_a_fence_behind_text_lets_its_code_go_on_live():
     guard, out = GarbleGuard(), list[ResponseEvent]()
-    for character in (code := f"Like this: ```x\n<|call|> {LONG}"):
+    for character in (code := f"Like this: ```x\n{LONG}"):
         out += guard.feed([OutputTextDelta(character)])
     assert text_of(out) == code[:-WINDOW]
     with pytest.raises(GarbledOutputError):
         guard.feed([OutputTextDelta(f"```\n{BAD}")])
+
+
+@pytest.mark.parametrize("event", [OutputItemAdded(CALL, 1), OutputItemDone(CALL, 1)])
+def test_from_a_marker_in_a_fence_behind_text_on_nothing_goes_out_before_it_is_closed(event: ResponseEvent):
+    guard, begun = GarbleGuard(), "Like this: ```x\n"
+    out = guard.feed([OutputTextDelta(f"{begun}<|call|>\n{LONG}"), event, OutputTextDelta(LONG)])
+    assert text_of(out) == begun
+    out += guard.feed([OutputTextDelta("\n```\n"), OutputItemDone(message(""), 0)])
+    assert text_of(out) == f"{begun}<|call|>\n{LONG}{LONG}\n```\n"
+    assert event in out
+
+
+@pytest.mark.parametrize("hold", ["tail", "all"])
+@pytest.mark.parametrize("event", [Completed("r"), OutputItemDone(message(""), 0), None])
+def test_a_marker_behind_a_stray_run_of_backticks_counts_at_the_end(
+    event: ResponseEvent | None, hold: Literal["tail", "all"]
+):
+    guard = GarbleGuard(hold=hold)
+    guard.feed([OutputTextDelta(f"Done ```\nassistant {BAD}{LONG}")])
+    with pytest.raises(GarbledOutputError) as raised:
+        guard.feed([event]) if event else guard.feed_eof()
+    assert raised.value.marker == "role assistant"
 
 
 @pytest.mark.parametrize("end", [Completed("r"), OutputItemDone(message(""), 0), None])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode, encodebytes
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
-from codex_client.guard.markers import MARKERS, Marker, active_markers, texts_not_in
+from codex_client.guard import markers as markers_module, prompt_texts
+from codex_client.guard.markers import MARKERS, Marker, active_markers, active_markers_and_texts, texts_not_in
 from codex_client.items import FunctionCall, FunctionCallOutput, InputFile, InputText, Message, OtherItem, data_url
 from codex_client.prompt import CustomTool, FunctionTool, Prompt, RawTool
 
@@ -102,6 +103,27 @@ def test_a_plain_text_is_a_marker_that_counts_anywhere_and_has_itself_as_its_nam
     )
 
 
+def test_a_prompt_is_looked_through_once_for_markers_and_other_texts(monkeypatch: pytest.MonkeyPatch):
+    looks: list[Prompt] = []
+    monkeypatch.setattr(
+        markers_module, "texts_of", lambda prompt: looks.append(prompt) or prompt_texts.texts_of(prompt)
+    )
+    prompt = Prompt(f"one {MARK}", tools=[TOOL])
+    dots = Marker("...", "...")
+    assert active_markers_and_texts(prompt, [SIGNS, "..."], ["one", "two", "..."]) == ((dots,), ["two", "..."])
+    assert looks == [prompt]
+
+
+def test_without_tools_only_the_other_texts_are_looked_for():
+    assert active_markers_and_texts(Prompt("one"), MARKERS, ["one", "two"]) == ((), ["two"])
+
+
+def test_where_nothing_is_left_to_look_for_the_rest_of_the_prompt_is_not_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(prompt_texts, "b64decode", None)
+    held = data_url(b"text", "text/plain")
+    assert texts_not_in(Prompt([Message.user("one"), Message.user(held)]), ["one"]) == []
+
+
 def test_texts_are_looked_for_as_they_stand():
     assert texts_not_in(Prompt("One two", instructions="three"), ["One", "one", "three", "four"]) == ["one", "four"]
 
@@ -122,13 +144,24 @@ TOKEN = "<|end|>"
         (json.dumps(json.dumps({"log": '<tool name="x">'})), '<tool name="x">'),
         (json.dumps(json.dumps(json.dumps({"log": "🐼🐼"}))), "🐼🐼"),
         (r"a\/b", "a/b"),
+        (r"b'\x3c|end|\x3E'", TOKEN),
+        (json.dumps({"log": repr(MARK.encode())}), "♀♀♀♀"),
         ("<pre>&lt;|end|&gt;</pre>", TOKEN),
+        ("<pre>&#60;|end|&#062;</pre>", TOKEN),
+        ("<pre>&#x3c;|end&VerticalLine;&#X3E</pre>", TOKEN),
+        (r'{"page": "\u0026lt;|end|\u0026gt;"}', TOKEN),
+        ("&#" + "9" * 5000 + "; &#60;|end|>", TOKEN),
         (r"\boxed", r"\boxed"),
         (json.dumps(r"\boxed"), r"\boxed"),
         (data_url(b"one <|end|>", "text/plain"), TOKEN),
         (data_url(MARK.encode(), "application/octet-stream"), "♀♀♀♀"),
         (data_url(rb'{"log": "\u003c|end|\u003e"}', "application/json"), TOKEN),
         (data_url(data_url(b"<|end|>", "text/plain").encode(), "text/plain"), TOKEN),
+        (data_url(b"x" + "ä".encode() * 5000 + b"<|end|>", "text/plain"), TOKEN),
+        ("data:text/plain;base64," + encodebytes(b"x" * 5000 + b"<|end|>").decode(), TOKEN),
+        (data_url(b"a picture", "image/png") + " where does it say <|end|>?", TOKEN),
+        ("data:text/plain;base64,<|end|>", TOKEN),
+        ("data:text/plain;base64,♀♀♀♀", "♀♀♀♀"),
     ],
 )
 def test_a_text_that_the_prompt_holds_escaped_or_attached_is_found(held: str, text: str):
@@ -147,7 +180,14 @@ def test_a_text_that_the_prompt_holds_escaped_or_attached_is_found(held: str, te
         "text/plain;base64,PHxlbmR8Pg==",
         "data:text/plain;base64,♀",
         data_url(b"%PDF-1.7 \xff <|end|>", "application/pdf"),
+        data_url(b"<|end|>", "application/pdf"),
         data_url(b"<|end|>", "image/png"),
+        data_url(b"<|end|>", "audio/mpeg"),
+        data_url(b"<|end|>", "video/mp4"),
+        data_url(b"PK\3\4\x99 <|end|>", "application/zip"),
+        data_url(b"<|end|>" + b" " * 5000 + b"\xff", "application/octet-stream"),
+        r"\x3 and \xg|end|\x3e",
+        r"\xff|end|>",
         b64encode(b"<|end|>").decode(),
     ],
 )
@@ -155,12 +195,25 @@ def test_what_says_something_else_or_is_no_text_holds_nothing(held: str):
     assert texts_not_in(Prompt(held), [TOKEN]) == [TOKEN]
 
 
+def test_the_base64_form_of_what_is_attached_is_no_text():
+    held = data_url(b"<|end|>", "text/plain")
+    assert texts_not_in(Prompt(held), ["text/plain", "PHxl", TOKEN]) == ["PHxl"]
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "application/octet-stream", "image/png"])
+def test_of_a_file_that_is_no_text_only_the_beginning_is_decoded(media_type: str, monkeypatch: pytest.MonkeyPatch):
+    decoded: list[int] = []
+    monkeypatch.setattr(prompt_texts, "b64decode", lambda text: decoded.append(len(text)) or b64decode(text))
+    assert texts_not_in(Prompt(data_url(b"%PDF\n\xe2" * 100_000, media_type)), [TOKEN]) == [TOKEN]
+    assert sum(decoded) <= 4096
+
+
 def test_who_attaches_a_text_with_a_marker_is_answered_with_it():
     file = InputFile.from_bytes(f"one\n{MARK}".encode(), "text/plain", filename="a.txt")
     assert SIGNS not in active_markers(Prompt([Message.user("what is this?", file)], tools=[TOOL]))
 
 
-@pytest.mark.parametrize("unit", ["\\", r"\u", r"\u003c", r"\\u003c", r"\"", "&lt;", "data:"])
+@pytest.mark.parametrize("unit", ["\\", r"\u", r"\u003c", r"\\u003c", r"\"", r"\x3c", "&lt;", "&#6", "&", "data:"])
 def test_a_long_text_of_escapes_is_read_in_a_moment(unit: str):
     assert texts_not_in(Prompt(unit * 100_000), [TOKEN]) == [TOKEN]
 

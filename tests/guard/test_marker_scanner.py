@@ -157,6 +157,11 @@ CODE = [
     "one stray ` here: ```x\na\n<|end|>\n```",
     "one stray ``` here\nand then: ````x\na\n<|end|>\n````",
     "``` in its line ``` and then: ```x\na\n<|end|>\n```",
+    "Like this: ```x\n<|end|>\n``` \t",
+    "Like this: ```x\n<|end|>```",
+    "Like this: ```x\n<|end|>\n``` y\n````",
+    "Like this: ```x\n<|end|> ``` and so: ```x\n<|end|> <|call|>\n```\n",
+    "one stray ` of text: ```x\n<|end|>\n```\nand ` there",
 ]
 
 
@@ -175,6 +180,7 @@ PROSE = [
     ("one stray ` \n\n<|start|> and ` here", 14),
     ("one stray ` \nmore\n<|start|> and ` here", 18),
     ("one stray ` <|start|>\n```\ncode\n```\n`", 12),
+    ("one stray ` <|start|>\n```code``` and\n` more", 12),
     ("one stray ` <|start|>\n~~~\n`", 12),
     ("one stray ` <|start|>\nmore\n` and so on", 12),
     ("`code\nover` a line's end, and <|start|>\nmore\n", 30),
@@ -202,6 +208,12 @@ PROSE = [
     ("inline ```a b\ncode```\n<|start|>", 22),
     ("inline ```a b``` and\n<|start|>", 21),
     ("one stray ` <|start|> ```x\ncode\n```", 12),
+    ("one stray ` <|start|> ```x\n<|end|>\n```", 12),
+    ("Done ```\n<|start|> to=functions.x", 9),
+    ("Let me look: ```json\n{}\n``` <|start|>", 28),
+    ("Like this: ```x\n<|start|>\n``` y\n``\n~~~", 16),
+    ("Like this: ```x\ncode````\n<|start|>", 25),
+    ("Like this: ```x\n<|end|>\n```\nand then ```\n<|start|>", 41),
     (f"stray ```{'a' * 33}\nmore\n<|start|>", 48),
     (f"stray ```a{' ' * 33}\nmore\n<|start|>", 49),
     (f"{'`' * 40}\n{'`' * 39}\n{'`' * 41}\n<|start|>", 123),
@@ -281,6 +293,16 @@ def test_a_marker_in_code_that_is_not_closed_yet_is_not_clear():
     assert scanner.clear == 4
     assert scanner.feed("`, and so on, and so on") is None
     assert scanner.clear > 40
+
+
+def test_a_marker_in_a_fence_behind_text_that_is_not_closed_yet_is_not_clear():
+    scanner = MarkerScanner(MARKERS)
+    assert scanner.feed("Like this: ```x\n" + "code\n" * 10) is None
+    assert scanner.clear == 66 - scanner.window
+    assert scanner.feed("<|start|>\n" + "code\n" * 10) is None
+    assert scanner.clear == scanner.pause() == 66
+    assert scanner.feed("```\n" + "and so on " * 3) is None
+    assert scanner.clear == 160 - scanner.window
 
 
 def test_a_text_may_go_on_after_it_seemed_over():

@@ -56,10 +56,10 @@ def test_each_change_is_told_once_of_each_request_and_learns_nothing() -> None:
     tier, verbosity = "s refused the parameter 'service_tier' for", "s refused the value of 'text.verbosity' for"
     both = "the model 'm' at effort 'high'"
     assert [str(warning.message) for warning in caught] == [
-        f"{tier} {both} with this account; it is left out from now on",
-        f"{verbosity} {both} with this account; it is sent as 'medium' from now on",
-        f"{tier} {both}; it is left out from now on",
-        f"{verbosity} {both}; it is sent as 'medium' from now on",
+        f"{tier} {both} with this account; it is left out",
+        f"{verbosity} {both} with this account; it is sent as 'medium'",
+        f"{tier} {both}; it is left out",
+        f"{verbosity} {both}; it is sent as 'medium'",
     ]
     assert known.of(ASKED) == ()
 
