@@ -26,6 +26,17 @@ _MORE_CONNECTIONS = 64
 _OWN_FILES = 64
 
 
+class Connection(H11Protocol):
+    """uvicorn's over h11, which is always there. Of one that breaks while it rests uvicorn leaves the timer, and with
+    that all that the connection holds.
+    """
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+        super().connection_lost(exc)
+
+
 class ConnectionWatch:
     """One server's. Each look goes by what has changed since the one before.
 
@@ -36,9 +47,9 @@ class ConnectionWatch:
     def __init__(self, *, max_connections: int, clock: Clock) -> None:
         self._max_connections = max_connections
         self._clock = clock
-        self._waits: dict[H11Protocol, _Wait] = {}
+        self._waits: dict[Connection, _Wait] = {}
 
-    def look(self, connections: Iterable[H11Protocol]) -> None:
+    def look(self, connections: Iterable[Connection]) -> None:
         """Close those that wait for too long, to be called now and then.
 
         uvicorn also reads no more of a connection once another request waits on it, and would not hear of its end: that
@@ -57,7 +68,7 @@ class ConnectionWatch:
             else:
                 self._waits[connection] = wait
 
-    def thin_out(self, connections: Collection[H11Protocol]) -> None:
+    def thin_out(self, connections: Collection[Connection]) -> None:
         """Close those that are too many, to be called often: first who has not asked since the last look, the longest
         silent first; then who rests; last who has just come.
         """
@@ -68,7 +79,7 @@ class ConnectionWatch:
         for connection in islice(idle, excess):
             connection.transport.abort()
 
-    def _worth(self, connection: H11Protocol) -> tuple[int, float]:
+    def _worth(self, connection: Connection) -> tuple[int, float]:
         """Of one without a request: the less, the sooner it goes."""
         if (wait := self._waits.get(connection)) is not None:
             return 0, wait.since
@@ -122,7 +133,7 @@ class _Wait:
         return now - self.since >= (_HEAD_SECONDS if self.unsent is None else _STALLED_SECONDS)
 
 
-def _wait_of(connection: H11Protocol, now: float) -> _Wait | None:
+def _wait_of(connection: Connection, now: float) -> _Wait | None:
     """None for one whose answer is in the making, and for one that rests after it: uvicorn has a limit for that."""
     if _is_idle(connection):
         return _Wait(None, now) if connection.timeout_keep_alive_task is None else None
@@ -130,12 +141,12 @@ def _wait_of(connection: H11Protocol, now: float) -> _Wait | None:
     return _Wait(unsent, now) if unsent else None
 
 
-def _is_idle(connection: H11Protocol) -> bool:
+def _is_idle(connection: Connection) -> bool:
     """No request of it is being answered. What uvicorn calls complete may still wait to be sent."""
     cycle = _last_cycle(connection)
     return cycle is None or (cycle.response_complete and not connection.transport.get_write_buffer_size())
 
 
-def _last_cycle(connection: H11Protocol) -> RequestResponseCycle | None:
+def _last_cycle(connection: Connection) -> RequestResponseCycle | None:
     """None before the first request, which uvicorn's types do not say."""
     return connection.cycle

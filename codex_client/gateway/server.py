@@ -13,7 +13,6 @@ from typing import cast
 import anyio
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from codex_client.api import Clock
 from codex_client.client.connection_pool import runs_on_asyncio
@@ -21,7 +20,7 @@ from codex_client.errors import ConfigurationError
 from codex_client.gateway.access import is_loopback
 from codex_client.gateway.activity import Activity
 from codex_client.gateway.app import gateway_of
-from codex_client.gateway.connections import ConnectionWatch, room_for
+from codex_client.gateway.connections import Connection, ConnectionWatch, room_for
 
 # asyncio takes as many at once, and complains of each one when a process has no files left.
 _BACKLOG = 256
@@ -58,8 +57,7 @@ async def serve(
             uvicorn.Config(
                 app,
                 lifespan="off",
-                # One that is always there, and that the connections' watch knows.
-                http="h11",
+                http=Connection,
                 ws="none",
                 # The program's own logging holds; the gateway logs each request itself.
                 log_config=None,
@@ -102,7 +100,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        connections = cast("set[H11Protocol]", self.server_state.connections)
+        connections = cast("set[Connection]", self.server_state.connections)
         self._watch.thin_out(connections)
         if counter % _TICKS_TO_LOOK == 0:
             self._watch.look(connections)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from codex_client.gateway import connections
 from codex_client.gateway.connections import ConnectionWatch, raise_file_limit, room_for
 from codex_client.testing import ManualClock
 
@@ -80,8 +80,8 @@ def watch(clock: ManualClock, max_connections: int = 100) -> ConnectionWatch:
     return ConnectionWatch(max_connections=max_connections, clock=clock)
 
 
-def listed(*connections: Connection) -> list[H11Protocol]:
-    return cast("list[H11Protocol]", list(connections))
+def listed(*given: Connection) -> list[connections.Connection]:
+    return cast("list[connections.Connection]", list(given))
 
 
 @pytest.mark.parametrize(

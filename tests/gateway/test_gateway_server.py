@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+import struct
 from typing import Any
 
 import anyio
@@ -11,6 +13,7 @@ import anyio.abc
 import httpx
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from codex_client.errors import ConfigurationError
 from codex_client.gateway import GatewayConfig, connections, serve, server
@@ -184,6 +187,24 @@ async def test_connections_that_ask_nothing_keep_nobody_out_and_end(monkeypatch:
 
             await until(all_ended)
         assert (await http.get("/health")).status_code == 200
+
+
+async def test_nothing_is_left_of_a_connection_that_breaks_while_it_rests() -> None:
+    async with ReplayServer([]) as upstream, gateway_over(upstream) as app, served(app) as url:
+        before = connections_alive()
+        async with await connected(url) as stream:
+            await stream.send(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            await stream.receive()
+            assert connections_alive() == before + 1
+            # It closes with a RST.
+            raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await until(lambda: connections_alive() == before)
+
+
+def connections_alive() -> int:
+    gc.collect()
+    return sum(isinstance(each, H11Protocol) for each in gc.get_objects())
 
 
 async def connected(url: str) -> anyio.abc.SocketStream:
