@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from codex_client.errors import DroppedParameterWarning
+from codex_client.payload import refused
 from codex_client.payload.amend import Amendment
 from codex_client.payload.refused import Asked, LearntRefusals
 
@@ -62,6 +63,20 @@ def test_each_change_is_told_once_of_each_request_and_learns_nothing() -> None:
         f"{verbosity} {both}; it is sent as 'medium'",
     ]
     assert known.of(ASKED) == ()
+
+
+def test_what_is_longest_ago_is_forgotten_and_told_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers of a gateway name the models and efforts."""
+    monkeypatch.setattr(refused, "_MAX_REMEMBERED", 2)
+    known = LearntRefusals(server="s")
+    asked = [ASKED._replace(model=name * 500) for name in "abc"]
+    with pytest.warns(DroppedParameterWarning) as caught:
+        for each in [*asked, asked[2], asked[0]]:
+            known.tell(each, TIER)
+            known.learn(each, [TIER])
+    assert [bool(known.of(each)) for each in asked] == [True, False, True]
+    told = [str(warning.message).partition("the model '")[2] for warning in caught]
+    assert [each[:81] for each in told] == [f"{name * 80}'" for name in "abca"]
 
 
 def test_a_warning_that_is_made_an_error_is_raised_each_time() -> None:
